@@ -1,0 +1,30 @@
+"""What every test shares: a seedless, offline, quick hypothesis profile and a bounded number of workers."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Timings belong in bench: here a loaded machine must not fail a property.
+settings.register_profile(
+    "whence",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# Other seeds and many more examples, by hand: pytest --hypothesis-profile=explore
+settings.register_profile("explore", settings.get_profile("whence"), derandomize=False, max_examples=2000)
+settings.load_profile("whence")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: at least 2, at most 4, since many tests start processes of their own."""
+    return max(2, min(4, os.cpu_count() or 2))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of the person who runs it."""
+    for name in [name for name in os.environ if name.startswith("WHENCE_")]:
+        monkeypatch.delenv(name)
