@@ -1,0 +1,57 @@
+"""The catalog: what was built, from what, by whom, and what came out, in one SQL database.
+
+Main path: `opening.py` (a catalog from its address) -> `catalog.py` (everything it can do)
+-> `tasks.py` (how a finished node is committed) -> `memo.py` (what is remembered)
+-> `leasing.py` (who may run what). `records.py` holds the values that go in and come out.
+
+Rules, which the code follows: a commit is one transaction and is whole or absent; a row exists
+only if what it refers to exists; a row is deleted before the blob it refers to.
+"""
+
+from __future__ import annotations
+
+from whence.store.catalog.catalog import Catalog
+from whence.store.catalog.opening import open_catalog
+from whence.store.catalog.records import (
+    Acceptance,
+    BlobVanished,
+    BuildRow,
+    BuildStart,
+    CatalogBusy,
+    CommitResult,
+    HitRecord,
+    LeaseResult,
+    Match,
+    MemoRow,
+    Observation,
+    PredictionRecord,
+    RunRecord,
+    RunRow,
+    TaskRecord,
+    TaskRow,
+)
+from whence.store.leases import Owner, heartbeat_s, is_alive
+
+__all__ = [
+    "Acceptance",
+    "BlobVanished",
+    "BuildRow",
+    "BuildStart",
+    "Catalog",
+    "CatalogBusy",
+    "CommitResult",
+    "HitRecord",
+    "LeaseResult",
+    "Match",
+    "MemoRow",
+    "Observation",
+    "Owner",
+    "PredictionRecord",
+    "RunRecord",
+    "RunRow",
+    "TaskRecord",
+    "TaskRow",
+    "heartbeat_s",
+    "is_alive",
+    "open_catalog",
+]
