@@ -1,0 +1,146 @@
+"""JSON, text and bytes: the small values that most nodes return. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from whence.graph.digest import Digest
+from whence.store.artifact import INLINE_LIMIT, Artifact
+from whence.store.formats.codec import encoded_bytes
+from whence.store.formats.faults import WrongForm
+
+if TYPE_CHECKING:
+    from whence.store.artifact import JSON
+    from whence.store.formats.codec import Reading, Writing
+
+ATOMS = frozenset({type(None), bool, int, float, str})
+_LONG_TEXT = 200
+
+# Keys are sorted: a dict's order is no part of its value. Text stays as it is: escapes would merge
+# a pair of lone surrogates into one character.
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+).encode
+
+
+def is_plain(value: object) -> bool:
+    """True when JSON gives `value` back with exactly the same types."""
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind is dict:
+        items = value.values()  # type: ignore[attr-defined]
+        if any(type(key) is not str for key in value):  # type: ignore[attr-defined]
+            return False
+    elif kind is list:
+        items = value
+    else:
+        return False
+    return all(type(item) in ATOMS or is_plain(item) for item in items)
+
+
+def json_bytes(value: object) -> bytes:
+    """Canonical JSON: equal values spell equal bytes.
+
+    Raises
+    ------
+    ValueError
+        For an int of more than 4,300 digits.
+    """
+    return _encode(value).encode("utf-8", "surrogatepass")
+
+
+def from_json_bytes(data: bytes) -> object:
+    return json.loads(data.decode("utf-8", "surrogatepass"))
+
+
+def scalar_summary(value: object) -> dict[str, JSON]:
+    """What is shown of a JSON-like value: a scalar itself, the size of a container."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        return {"type": kind.__name__, "size": len(value)}  # type: ignore[arg-type]
+    if kind is str and len(value) > _LONG_TEXT:  # type: ignore[arg-type]
+        return {"type": "str", "size": len(value), "value": value[:_LONG_TEXT] + "…"}  # type: ignore
+    return {"type": kind.__name__, "value": value}  # type: ignore[dict-item]
+
+
+class JsonCodec:
+    """None, bool, int, float, str, list and dict with str keys, nested."""
+
+    name = "json"
+
+    def encode(self, value: object, writing: Writing) -> Artifact:
+        return self.encode_data(json_bytes(value), scalar_summary(value), writing)
+
+    def encode_data(self, data: bytes, summary: dict[str, JSON], writing: Writing) -> Artifact:
+        size = len(data)
+        if size > INLINE_LIMIT:
+            return writing.store("json", data, encoding="json", summary=summary)
+        # The same as `writing.store`, spelled out: this is the path of every tiny node.
+        inner = blake3(data).hexdigest()
+        digest = blake3(b"whence:json\n71:blake3:" + inner.encode()).hexdigest()
+        return Artifact(Digest("blake3:" + digest), "json", 1, size, data, None, "json", summary)
+
+    def decode(self, artifact: Artifact, reading: Reading, form: str | None) -> object:
+        if form == "pathlib.Path":
+            raise WrongForm.of("json", form)
+        return from_json_bytes(encoded_bytes(artifact, reading.blobs))
+
+
+class TextCodec:
+    """str, in UTF-8."""
+
+    name = "text"
+
+    def encode(self, value: object, writing: Writing) -> Artifact:
+        assert isinstance(value, str)
+        return writing.store(
+            "text",
+            value.encode("utf-8", "surrogatepass"),
+            encoding="utf-8",
+            summary=scalar_summary(value),
+        )
+
+    def decode(self, artifact: Artifact, reading: Reading, form: str | None) -> object:
+        data = encoded_bytes(artifact, reading.blobs)
+        if form == "bytes":
+            return data
+        if form == "pathlib.Path":
+            return _as_file(artifact, data, "value.txt", reading)
+        return data.decode("utf-8", "surrogatepass")
+
+
+class BytesCodec:
+    """bytes; also the content of one file."""
+
+    name = "bytes"
+
+    def encode(self, value: object, writing: Writing) -> Artifact:
+        assert isinstance(value, bytes)
+        return writing.store(
+            "bytes", value, encoding="raw", summary={"type": "bytes", "size": len(value)}
+        )
+
+    def decode(self, artifact: Artifact, reading: Reading, form: str | None) -> object:
+        data = encoded_bytes(artifact, reading.blobs)
+        if form == "str":
+            return data.decode()
+        if form == "pathlib.Path":
+            return _as_file(artifact, data, "value.bin", reading)
+        return data
+
+
+def _as_file(artifact: Artifact, data: bytes, name: str, reading: Reading) -> object:
+    from whence.store.formats.directory import materialise
+
+    return materialise(
+        artifact.digest, {name: lambda target: _write(target, data)}, reading.blobs
+    ).joinpath(name)
+
+
+def _write(target: str, data: bytes) -> None:
+    with open(target, "wb") as stream:
+        stream.write(data)
