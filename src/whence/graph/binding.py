@@ -113,7 +113,11 @@ def bind(specs: Iterable[NodeSpec], settings: Mapping[str, Any], seed: int | Non
             )
         by_name[spec.name] = spec
     values = _Settings(settings, by_name)
-    nodes = {name: _bind_node(spec, by_name, values, seed) for name, spec in by_name.items()}
+    nodes = {
+        name: _bind_node(spec, by_name, values, seed)
+        for name, spec in by_name.items()
+        if spec.kind != "param"
+    }
     values.check_all_used()
     downstream: dict[str, list[str]] = {}
     for node in nodes.values():
@@ -163,7 +167,7 @@ class _Settings:
 
     def check_all_used(self) -> None:
         for name in self.given:
-            if name in self.used:
+            if name in self.used or name in self.shared:
                 continue
             known = sorted(self.shared) + [
                 f"{node}.{param}" for param, owners in self.owners.items() for node in owners
@@ -179,9 +183,6 @@ def _bind_node(
     inputs: list[Input] = []
     params: dict[str, Any] = {}
     takes_seed = takes_partition = False
-    if spec.kind == "param":
-        params["value"] = values.of_project(spec.name, spec.options.get("default"))
-        return Node(spec, (), params, False, False)
     for parameter in spec.parameters:
         name = parameter.name
         if name == "partition":
@@ -202,6 +203,8 @@ def _bind_node(
                 params[name] = parameter.default
         elif name == "request" and spec.kind == "service":
             continue
+        elif name in specs and specs[name].kind == "param":
+            params[name] = values.of_project(name, specs[name].options.get("default"))
         elif name in specs:
             if parameter.has_default and parameter.window is None:
                 raise GraphError(

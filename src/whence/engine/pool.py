@@ -1,0 +1,181 @@
+"""The coordinator's side of its workers: start them, give them work, notice their death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from whence.engine.worker import Job, Outcome, Setup, Worker
+from whence.errors import WhenceError
+
+
+class WorkerDied(WhenceError):
+    """A worker process ended before it answered."""
+
+
+class WorkerProcess:
+    """One spawned worker."""
+
+    def __init__(self, setup: Setup, threads: int) -> None:
+        ours, theirs = socket.socketpair()
+        env = {**os.environ, "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+        # Numerical libraries each take all cores by default; the workers share them.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            env.setdefault(name, str(threads))
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "whence.engine.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=env,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self.connection: Any = Connection(ours.detach())
+        self.connection.send(setup)
+        self.job: Any = None
+        self.since = time.monotonic()
+
+    def discover(self) -> dict[str, Any]:
+        """Import the pipeline there; its nodes come back."""
+        self.connection.send(("discover", None))
+        reply = self._receive("discovery")
+        if isinstance(reply, WhenceError):
+            raise reply
+        found: dict[str, Any] = reply
+        return found
+
+    def start(self, tag: Any, job: Job) -> None:
+        """Begin a job; `tag` says which."""
+        self.job, self.since = tag, time.monotonic()
+        self.connection.send(("run", job))
+
+    def result(self) -> Outcome:
+        """The outcome of the job begun last."""
+        reply = self._receive("a task")
+        self.job = None
+        if isinstance(reply, WhenceError):
+            return Outcome(error=reply.cause, fix=reply.fix, error_kind=type(reply).__name__)
+        outcome: Outcome = reply
+        return outcome
+
+    def _receive(self, what: str) -> Any:
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            code = self.process.wait()
+            how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            hint = (
+                "; the system probably ran out of memory" if code == -signal.SIGKILL else ""
+            )
+            raise WorkerDied(
+                f"The worker process of {what} ended {how}{hint}.",
+                "see `whence log`; run with fewer --jobs, or with --in-process to debug.",
+            ) from None
+
+    def stop(self, now: bool = False) -> None:
+        """Let the worker end; `now` kills it and whatever it started in its session."""
+        if now:
+            self.process.kill()
+        else:
+            try:
+                self.connection.send(None)
+            except (BrokenPipeError, OSError):
+                self.process.kill()
+        self.connection.close()
+
+    def join(self) -> None:
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class LocalWorker:
+    """A worker inside this process, on the working tree: for debuggers (`--in-process`)."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._worker = Worker(setup)
+        self.job: Any = None
+        self.since = 0.0
+        self._outcome = Outcome()
+
+    def discover(self) -> dict[str, Any]:
+        return self._worker.discover()
+
+    def start(self, tag: Any, job: Job) -> None:
+        self.job, self.since = tag, time.monotonic()
+        self._outcome = self._worker.run(job)
+
+    def result(self) -> Outcome:
+        self.job = None
+        return self._outcome
+
+    def stop(self, now: bool = False) -> None: ...
+
+    def join(self) -> None: ...
+
+
+class Pool:
+    """Up to `jobs` workers, started one by one as work shows a need for them."""
+
+    def __init__(self, setup: Setup, jobs: int, in_process: bool = False) -> None:
+        self.setup, self.jobs, self.in_process = setup, 1 if in_process else jobs, in_process
+        self.workers: list[WorkerProcess | LocalWorker] = []
+
+    def add(self) -> WorkerProcess | LocalWorker:
+        """Start one more worker."""
+        worker: WorkerProcess | LocalWorker
+        if self.in_process:
+            worker = LocalWorker(self.setup)
+        else:
+            threads = max(1, (os.cpu_count() or 1) // self.jobs)
+            worker = WorkerProcess(self.setup, threads)
+        self.workers.append(worker)
+        return worker
+
+    def idle(self) -> WorkerProcess | LocalWorker | None:
+        """A worker without a job, or None."""
+        for worker in self.workers:
+            if worker.job is None:
+                return worker
+        return None
+
+    @property
+    def busy(self) -> list[WorkerProcess | LocalWorker]:
+        return [w for w in self.workers if w.job is not None]
+
+    @property
+    def can_grow(self) -> bool:
+        return len(self.workers) < self.jobs
+
+    def finished(self, timeout_s: float) -> list[WorkerProcess | LocalWorker]:
+        """Busy workers whose outcome is there, waiting up to `timeout_s` for one."""
+        busy = self.busy
+        local = [w for w in busy if isinstance(w, LocalWorker)]
+        if local:
+            return list(local)
+        by_connection = {w.connection: w for w in busy if isinstance(w, WorkerProcess)}
+        if not by_connection:
+            time.sleep(timeout_s)
+            return []
+        return [by_connection[c] for c in wait(list(by_connection), timeout_s)]  # type: ignore[index]
+
+    def remove(self, worker: WorkerProcess | LocalWorker) -> None:
+        """Forget a worker that died."""
+        worker.stop(now=True)
+        worker.join()
+        self.workers.remove(worker)
+
+    def close(self, now: bool = False) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.stop(now)
+        for worker in self.workers:
+            worker.join()
+        self.workers.clear()

@@ -1,0 +1,350 @@
+"""The worker process: discovers a project and runs its tasks, from a snapshot of the code.
+
+Talks to the coordinator over one connection. Messages are pickled dictionaries between two
+processes of one user; nothing of them is ever stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from whence.engine import discovery, loader, seeding
+from whence.engine.observe import Recorder
+from whence.engine.source import Context
+from whence.engine.stats import StatCache
+from whence.errors import SourceError, WhenceError
+from whence.graph.nodes import NodeSpec
+from whence.graph.observation import Observation
+from whence.store.artifact import Artifact
+from whence.store.blobs import Blobs, open_blobs
+from whence.store.formats import decode, decode_union, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker must know before its first task."""
+
+    root: str
+    roots: tuple[str, ...]  # import folders, relative to the root
+    pipeline: tuple[str, ...]
+    snapshot: str | None  # None: run from the working tree
+    store: str
+    cache_dir: str
+    salt: str
+    secrets: tuple[str, ...]
+    ignored: tuple[str, ...]  # folders whose files are never observed
+    capture_logs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One input of a task: the artifacts of one or more partitions, and the form wanted."""
+
+    parameter: str
+    form: str | None
+    parts: tuple[tuple[str, Artifact], ...]
+    union: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task, ready to run."""
+
+    spec: NodeSpec
+    partition: str
+    arguments: tuple[Argument, ...]
+    params: Mapping[str, Any]
+    children: Mapping[str, Artifact]
+    seed: int
+    unit: str = ""  # of a source
+    unit_digest: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a job: an artifact, or an error."""
+
+    artifact: Artifact | None = None
+    children: list[Artifact] = field(default_factory=list)
+    splits: list[tuple[str, Artifact]] | None = None  # of a source that splits by column
+    observations: tuple[Observation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unstable: bool = False
+    started: float = 0.0
+    duration_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    log: str = ""
+    error: str | None = None
+    error_kind: str = ""
+    fix: str = ""
+
+
+class Worker:
+    """Imports the project once and runs its tasks one after the other."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.root = Path(setup.root)
+        self.blobs: Blobs = open_blobs(setup.store, Path(setup.cache_dir))
+        self.stats = StatCache()
+        self.recorder = Recorder(
+            root=self.root,
+            snapshot=Path(setup.snapshot) if setup.snapshot else None,
+            salt=setup.salt,
+            secrets=setup.secrets,
+            ignored=setup.ignored,
+            stats=self.stats,
+        )
+        self._imported = False
+        self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._log = _Log() if setup.capture_logs else None
+        os.chdir(self.root)
+        if setup.snapshot:
+            loader.install(Path(setup.snapshot), self.root, list(setup.roots))
+        else:
+            for folder in reversed(setup.roots):
+                path = str((self.root / folder).resolve())
+                if path not in sys.path:
+                    sys.path.insert(0, path)
+        self.recorder.install()
+
+    def is_user_file(self, name: str) -> bool:
+        """Whether a file of a traceback is the user's own."""
+        inside = name.startswith((self.setup.root + os.sep, self.setup.snapshot or "\0"))
+        return inside and "site-packages" not in name
+
+    def discover(self) -> dict[str, Any]:
+        """Node specifications, and what each module read while it was imported."""
+        modules = discovery.import_pipeline(self.setup.pipeline, self.is_user_file)
+        self._imported = True
+        specs = discovery.collect(modules)
+        return {
+            "specs": [spec.to_json() for spec in specs],
+            "imports": {
+                name: [(o.kind, o.name, o.digest) for o in seen]
+                for name, seen in self.recorder.imports.items()
+                if seen
+            },
+        }
+
+    def run(self, job: Job) -> Outcome:
+        """Run one job; errors of the user's code come back as text, never as exceptions."""
+        outcome = Outcome(started=time.time())
+        wall, cpu = time.perf_counter(), time.process_time()
+        _reset_peak()
+        with self._log.section() if self._log else contextlib.nullcontext() as log:
+            try:
+                if job.spec.kind == "source":
+                    self._read_source(job, outcome)
+                else:
+                    self._call_node(job, outcome)
+            except WhenceError as error:
+                outcome.error, outcome.fix = error.cause, error.fix
+                outcome.error_kind = type(error).__name__
+            except MemoryError:
+                outcome.error, outcome.error_kind = "The task ran out of memory.", "MemoryError"
+                outcome.fix = "give it less at once (partitions), or run with fewer --jobs."
+            except Exception as error:  # the user's code may raise anything
+                outcome.error = discovery.user_traceback(error, self.is_user_file)
+                outcome.error_kind = type(error).__name__
+                outcome.fix = f"correct {job.spec.where}, then `whence build` again."
+        outcome.duration_s = time.perf_counter() - wall
+        outcome.cpu_s = time.process_time() - cpu
+        outcome.peak_bytes = _peak_bytes()
+        if log is not None:
+            outcome.log = log.text
+        return outcome
+
+    def _call_node(self, job: Job, outcome: Outcome) -> None:
+        spec = job.spec
+        function = self._function(spec)
+        seeding.seed_all(job.seed, spec.name, job.partition)
+        with self.recorder.task(spec.name) as seen:
+            arguments = {a.parameter: self._load(a, job.children) for a in job.arguments}
+            arguments.update(job.params)
+            value = function(**arguments)
+            value = apply_finish(spec, value)
+            outcome.artifact, outcome.children = encode(
+                value,
+                self.blobs,
+                key=spec.key,
+                node=spec.name,
+                allow_pickle=spec.allow_pickle,
+                is_project=self._is_project_module,
+            )
+        observed = list(seen.observations)
+        if seeding.consumed():
+            observed.append(Observation("seed", spec.name, seed_digest(job)))
+        outcome.observations = tuple(observed)
+        outcome.warnings, outcome.unstable = tuple(seen.warnings), seen.unstable
+
+    def _read_source(self, job: Job, outcome: Outcome) -> None:
+        spec = job.spec
+        reader = load_dotted(spec.reader or "")(spec.options)
+        context = Context(self.root, lambda p: self.stats.blake3(p), spec.key)
+        value = reader.read(job.unit, context)
+        probe = reader.probe(context)
+        now = probe.units.get(job.unit)
+        if now is None or now.digest != job.unit_digest:
+            raise SourceError(
+                f"Source '{spec.name}' changed while it was read: {', '.join(now.files if now else ())}.",
+                "build again when it is written completely.",
+            )
+        if probe.splits:
+            outcome.splits = []
+            for key, part in value.items():
+                artifact, children = self._store(spec, part)
+                outcome.splits.append((key, artifact))
+                outcome.children += children
+        else:
+            outcome.artifact, outcome.children = self._store(spec, value)
+
+    def _store(self, spec: NodeSpec, value: Any) -> tuple[Artifact, list[Artifact]]:
+        return encode(
+            value, self.blobs, key=spec.key, node=spec.name, is_project=self._is_project_module
+        )
+
+    def _load(self, argument: Argument, children: Mapping[str, Artifact]) -> Any:
+        lookup = children.__getitem__
+        if argument.union:
+            return decode_union(argument.parts, self.blobs, argument.form, lookup)
+        return decode(argument.parts[0][1], self.blobs, argument.form, lookup)
+
+    def _function(self, spec: NodeSpec) -> Callable[..., Any]:
+        if not self._imported:
+            # All modules of the pipeline, so that what they do at import happens in each worker.
+            discovery.import_pipeline(self.setup.pipeline, self.is_user_file)
+            self._imported = True
+        key = (spec.module, spec.qualname)
+        found = self._functions.get(key)
+        if found is None:
+            found = self._functions[key] = find_function(spec)
+        return found
+
+    def _is_project_module(self, name: str) -> bool:
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        return name == "__main__" or self.is_user_file(file)
+
+
+def seed_digest(job: Job) -> str:
+    """What a task that draws from a global generator depends on."""
+    return f"{job.seed}/{job.spec.name}/{job.partition}"
+
+
+def apply_finish(spec: NodeSpec, value: Any) -> Any:
+    """Let the node's kind check or complete the value."""
+    return load_dotted(spec.finish)(value, spec) if spec.finish else value
+
+
+def load_dotted(path: str) -> Any:
+    """The object that "module:name" names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def find_function(spec: NodeSpec) -> Callable[..., Any]:
+    """The function of a node: by its name, or by its mark where a factory made it."""
+    module = importlib.import_module(spec.module)
+    value: Any = module
+    for name in spec.qualname.split("."):
+        value = getattr(value, name, None) if name != "<locals>" else None
+        if value is None:
+            break
+    if value is None:
+        for candidate in vars(module).values():
+            mark = getattr(candidate, "__dict__", {}).get(discovery.MARK)
+            if mark is not None and (mark.name or candidate.__name__) == spec.name:
+                return candidate  # type: ignore[no-any-return]
+        raise WhenceError(
+            f"The function of node '{spec.name}' ({spec.where}) is no longer where discovery "
+            "found it.",
+            "bind it to a name at the top level of its module.",
+        )
+    return value  # type: ignore[no-any-return]
+
+
+class _Section:
+    text = ""
+
+
+class _Log:
+    """Everything written to file descriptors 1 and 2, cut into sections by task."""
+
+    LIMIT = 256 * 1024
+
+    def __init__(self) -> None:
+        handle, name = tempfile.mkstemp(prefix="whence-log-")
+        os.unlink(name)
+        self._file = handle
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        self._offset = 0
+
+    @contextlib.contextmanager
+    def section(self) -> Iterator[_Section]:
+        section = _Section()
+        try:
+            yield section
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            end = os.lseek(self._file, 0, os.SEEK_END)
+            if end > self._offset:
+                start = max(self._offset, end - self.LIMIT)
+                data = os.pread(self._file, end - start, start)
+                section.text = data.decode("utf-8", "replace")
+                self._offset = end
+
+
+def _reset_peak() -> None:
+    # Linux: 5 resets VmHWM, so that a peak belongs to one task.
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb", 0) as file:  # noqa: PTH123
+        file.write(b"5")
+
+
+def _peak_bytes() -> int:
+    try:
+        with open("/proc/self/status", "rb", 0) as file:  # noqa: PTH123
+            status = file.read()
+        start = status.index(b"VmHWM:") + 6
+        return int(status[start : status.index(b"kB", start)]) * 1024
+    except (OSError, ValueError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main(argv: Sequence[str]) -> None:
+    """Serve the coordinator at the file descriptor named on the command line."""
+    import signal
+    from multiprocessing.connection import Connection
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides what Ctrl-C means
+    connection: Any = Connection(int(argv[0]))
+    try:
+        worker = Worker(connection.recv())
+        while (message := connection.recv()) is not None:
+            kind, payload = message
+            try:
+                reply = worker.discover() if kind == "discover" else worker.run(payload)
+            except WhenceError as error:
+                reply = error
+            connection.send(reply)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the coordinator is gone: so are we
+    os._exit(0)  # libraries' exit handlers may hang, and there is nothing left to flush
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
