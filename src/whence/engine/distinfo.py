@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-_TOP = re.compile(rb'^"?([^/,\n"]+)(?:/[^,\n]*)?"?,', re.MULTILINE)
+_TOP = re.compile(rb'^"?([^/,\n"]+)', re.MULTILINE)
 _REQUIRES = re.compile(r"^Requires-Dist:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _NAME = re.compile(r"^Name:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(r"^Version:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
@@ -192,9 +192,7 @@ def _add_origin(out: dict[str, Any], folder: str, record: bytes, origin: dict[st
             ]
 
 
-def _editable_roots(
-    out: dict[str, Any], folder: str, record: bytes, source: str
-) -> list[str]:
+def _editable_roots(out: dict[str, Any], folder: str, record: bytes, source: str) -> list[str]:
     files = [line.split(",", 1)[0].strip('"') for line in os.fsdecode(record).splitlines()]
     search: list[str] = []
     roots: list[str] = []

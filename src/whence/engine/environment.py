@@ -108,7 +108,9 @@ class Environment:
             and cached["project_root"] == (os.fspath(project_root) if project_root else None)
             and cached["settled"]
             and cached["signature"] == stat_signature(kept)
-            and all([path, *(stat_of(path) or ())] in cached["pth_stats"] for path in cached["pths"])
+            and all(
+                [path, *(stat_of(path) or ())] in cached["pth_stats"] for path in cached["pths"]
+            )
         ):
             return cls(cached, stats)
         return cls.scan(sys_path, project_root=project_root, project_roots=project_roots,
