@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from whence.errors import CorruptBlob, StoreError, StoreFull, StoreUnwritable
 from whence.graph.digest import Digest
-from whence.store.artifact import INLINE_LIMIT, blob_digest
+from whence.store.artifact import blob_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -89,7 +89,9 @@ def open_blobs(
             f"The store '{text}' has an unknown kind of address.",
             "use a directory or 's3://bucket/prefix'.",
         )
-    return LocalBlobs(Path(text), cache_dir=Path(cache_dir) if cache_dir else None, verified=verified)
+    return LocalBlobs(
+        Path(text), cache_dir=Path(cache_dir) if cache_dir else None, verified=verified
+    )
 
 
 class LocalBlobs:
@@ -158,7 +160,7 @@ class LocalBlobs:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise _missing(digest, path) from None
+            raise missing_blob(digest, path) from None
         if blob_digest(data) != digest:
             raise self._quarantine(digest, path)
         return data
@@ -168,7 +170,7 @@ class LocalBlobs:
         path = self.path_of(digest)
         seen = self.stat(digest)
         if seen is None:
-            raise _missing(digest, path)
+            raise missing_blob(digest, path)
         known = self.verified.get(digest)
         if known is None or tuple(known) != seen:
             self.verify(digest)
@@ -179,7 +181,7 @@ class LocalBlobs:
         path = self.path_of(digest)
         before = self.stat(digest)
         if before is None:
-            raise _missing(digest, path)
+            raise missing_blob(digest, path)
         if _PREFIX + _hash_file(path) != digest:
             raise self._quarantine(digest, path)
         self.verified[digest] = before
@@ -255,7 +257,7 @@ class LocalBlobs:
             "run `whence build` again: what needs it is rebuilt.",
         )
 
-    def _adopt(self, temporary: Path, digest: Digest, size: int) -> None:
+    def adopt(self, temporary: Path, digest: Digest, size: int) -> None:
         """Give a finished temporary file its name."""
         if self._is_whole(digest, size):
             temporary.unlink()
@@ -366,7 +368,7 @@ class BlobWriter:
         with _store_faults(self._blobs.root, self.size):
             os.fsync(self._file)
             digest = Digest(_PREFIX + self._hasher.hexdigest())
-            self._blobs._adopt(self._temporary, digest, self.size)
+            self._blobs.adopt(self._temporary, digest, self.size)
         self.blob = digest
 
 
@@ -391,7 +393,7 @@ def _sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def _missing(digest: Digest, path: Path | str) -> CorruptBlob:
+def missing_blob(digest: Digest, path: Path | str) -> CorruptBlob:
     return CorruptBlob(
         f"The blob {digest} is missing: there is no '{path}'.",
         "run `whence build` again: what needs it is rebuilt.",

@@ -76,9 +76,9 @@ def _order(table: pa.Table, names: Sequence[str]) -> pa.Array:
 
 
 def _without_dictionaries(table: pa.Table) -> pa.Table:
-    from whence.store.tables import canonical_schema
-
     import pyarrow as pa
+
+    from whence.store.tables import canonical_schema
 
     kinds = canonical_schema(table.schema, "?")
     for at, field in enumerate(table.schema):

@@ -77,7 +77,8 @@ def canonical_schema(schema: pa.Schema, node: str) -> pa.Schema:
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueFault(
-            f"The table of node '{node}' has duplicate column names: {', '.join(map(repr, twice))}.",
+            f"The table of node '{node}' has duplicate column names: "
+            f"{', '.join(map(repr, twice))}.",
             "give each column a name of its own.",
         )
     return pa.schema(

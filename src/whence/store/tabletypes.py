@@ -63,8 +63,9 @@ def type_text(kind: pa.DataType) -> Any:
 
     t = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        about = kind.__arrow_ext_serialize__().hex() if hasattr(kind, "__arrow_ext_serialize__") else ""
-        return ["extension", kind.extension_name, about or str(kind), type_text(kind.storage_type)]
+        spell = getattr(kind, "__arrow_ext_serialize__", None)
+        about = str(kind) if spell is None else spell().hex()
+        return ["extension", kind.extension_name, about, type_text(kind.storage_type)]
     if t.is_struct(kind):
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return ["struct", [[f.name, type_text(f.type)] for f in fields]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import ValueFault
 from whence.store.formats.faults import UnknownType, WrongForm
-from whence.store.sorting import sort_by_key, sort_by_everything
+from whence.store.sorting import sort_by_everything, sort_by_key
 from whence.store.tables import (
     BATCH_ROWS,
     Category,
@@ -60,9 +60,7 @@ class TableCodec:
         return from_arrow(*concat_tables(tables), form)
 
 
-def to_arrow(
-    value: Any, node: str
-) -> tuple[Iterable[pa.RecordBatch], pa.Schema, Layout, bool]:
+def to_arrow(value: Any, node: str) -> tuple[Iterable[pa.RecordBatch], pa.Schema, Layout, bool]:
     """Batches, their schema, what else the table means, and whether its row order counts."""
     import pyarrow as pa
 
@@ -135,7 +133,7 @@ def _from_pandas(value: Any, node: str) -> tuple[pa.Table, Layout]:
     import pandas as pd
     import pyarrow as pa
 
-    series = None
+    series: tuple[Any] | None = None
     if isinstance(value, pd.Series):
         if value.name is not None and type(value.name) is not str:
             _check_names([value.name], node)
@@ -143,14 +141,15 @@ def _from_pandas(value: Any, node: str) -> tuple[pa.Table, Layout]:
         value = value.to_frame(value.name if value.name is not None else "value")
     if not isinstance(value, pd.DataFrame):
         raise UnknownType.of(node, value)
-    names = list(value.columns)
+    names: list[Any] = list(value.columns)
     _check_names(names, node)
-    columns = [(names[at], value.iloc[:, at]) for at in range(len(names))]
+    columns: list[tuple[str, Any]] = [(names[at], value.iloc[:, at]) for at in range(len(names))]
     index: list[tuple[str, str | None]] = []
     plain = type(value.index) is pd.RangeIndex and value.index.name is None
     # The default index says nothing, except how many rows a table without columns has.
     if not (plain and value.index.equals(pd.RangeIndex(len(value)))) or (not names and len(value)):
-        for at, name in enumerate(value.index.names):
+        levels: list[Any] = list(value.index.names)
+        for at, name in enumerate(levels):
             if name is not None and type(name) is not str:
                 _check_names([name], node)
             column = name if name is not None and name not in names else f"__index_level_{at}__"
@@ -260,7 +259,8 @@ def _to_pandas(table: pa.Table, layout: Layout) -> Any:
             dtype: Any = pd.api.types.pandas_dtype(_NULLABLE[str(field.type)])
             special[field.name] = dtype.__from_arrow__(table.column(at))
         elif table.column(at).null_count and pa.types.is_boolean(field.type):
-            special[field.name] = pd.BooleanDtype().__from_arrow__(table.column(at))
+            dtype = pd.BooleanDtype()
+            special[field.name] = dtype.__from_arrow__(table.column(at))
     names = table.schema.names
     ordinary = table.select([name for name in names if name not in special])
     if ordinary.num_columns:
@@ -291,12 +291,13 @@ def _to_pandas_series(table: pa.Table, layout: Layout) -> Any:
 def _to_polars(table: pa.Table, layout: Layout) -> Any:
     import polars as pl
 
-    as_enum, as_plain = {}, {}
-    for name, category in layout.categories.items():
-        (as_enum if str(category.values.type) == "string" else as_plain)[name] = category
-    plain = logical_table(table, Layout(categories={**as_enum, **as_plain}), plain=True)
-    frame: Any = pl.from_arrow(plain, rechunk=False)
-    kinds = {name: pl.Enum(category.values.to_pylist()) for name, category in as_enum.items()}
+    frame: Any = pl.from_arrow(logical_table(table, layout, plain=True), rechunk=False)
+    # An Enum has text categories only; others become plain values.
+    kinds = {
+        name: pl.Enum(category.values.to_pylist())
+        for name, category in layout.categories.items()
+        if str(category.values.type) == "string"
+    }
     return frame.cast(kinds) if kinds else frame
 
 

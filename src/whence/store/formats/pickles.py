@@ -20,7 +20,9 @@ class PickleCodec:
 
     name = "pickle"
 
-    def encode(self, value: object, writing: Writing, *, where: str = "", why: str = "") -> Artifact:
+    def encode(
+        self, value: object, writing: Writing, *, where: str = "", why: str = ""
+    ) -> Artifact:
         if not writing.allow_pickle:
             raise UnknownType.of(writing.node, value, where, why)
         try:

@@ -16,10 +16,16 @@ from whence.store.formats.codec import (
     resolve,
     split_references,
 )
-from whence.store.formats.faults import NoneReturned, UnknownType, WrongForm, type_name
+from whence.store.formats.faults import NoneReturned, WrongForm, type_name
 from whence.store.formats.tree import TreeCodec
-from whence.store.formats.values import BytesCodec, JsonCodec, TextCodec, is_plain
-from whence.store.formats.values import json_bytes, scalar_summary
+from whence.store.formats.values import (
+    BytesCodec,
+    JsonCodec,
+    TextCodec,
+    is_plain,
+    json_bytes,
+    scalar_summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,7 +249,11 @@ def _encode_other(value: object, writing: Writing, where: str) -> Artifact:
         return _codec(name).encode(value, writing)
     if not where and _is_tree(kind):
         writing_children = Writing(
-            writing.blobs, writing.node, (), writing.allow_pickle, writing.is_project,
+            writing.blobs,
+            writing.node,
+            (),
+            writing.allow_pickle,
+            writing.is_project,
             writing.children,
         )
         return _TREE.encode(value, writing_children)

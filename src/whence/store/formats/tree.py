@@ -115,10 +115,14 @@ class _Packer:
 
     def _sorted_pairs(self, value: dict[Any, Any], where: str) -> list[JSON]:
         pairs = [
-            [self.pack(key, f"a key of {where or 'the dict'}"), self.pack(item, f"{where}[{key!r}]")]
+            (
+                self.pack(key, f"a key of {where or 'the dict'}"),
+                self.pack(item, f"{where}[{key!r}]"),
+            )
             for key, item in value.items()
         ]
-        return sorted(pairs, key=lambda pair: json_bytes(pair[0]))  # type: ignore[return-value]
+        pairs.sort(key=lambda pair: json_bytes(pair[0]))
+        return [list(pair) for pair in pairs]
 
     def _pack_other(self, value: Any, kind: type, where: str) -> JSON:
         if kind is tuple:
@@ -184,7 +188,9 @@ class _Packer:
             why = f"it carries more than its fields ({', '.join(sorted(extra)) or '__new__'})"
             raise UnknownType.of(self.writing.node, value, where, why)
         # A field that is listed (InitVar, ClassVar) but not set on the object is no part of it.
-        fields = {n: self.pack(getattr(value, n), f"{where}.{n}") for n in names if hasattr(value, n)}
+        fields = {
+            n: self.pack(getattr(value, n), f"{where}.{n}") for n in names if hasattr(value, n)
+        }
         return {"$": "dataclass", "v": [self._refer(kind), fields]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -26,14 +26,14 @@ _encode = json.JSONEncoder(
 ).encode
 
 
-def is_plain(value: object) -> bool:
+def is_plain(value: Any) -> bool:
     """True when JSON gives `value` back with exactly the same types."""
     kind = type(value)
     if kind in ATOMS:
         return True
     if kind is dict:
-        items = value.values()  # type: ignore[attr-defined]
-        if any(type(key) is not str for key in value):  # type: ignore[attr-defined]
+        items = value.values()
+        if any(type(key) is not str for key in value):
             return False
     elif kind is list:
         items = value
@@ -57,14 +57,14 @@ def from_json_bytes(data: bytes) -> object:
     return json.loads(data.decode("utf-8", "surrogatepass"))
 
 
-def scalar_summary(value: object) -> dict[str, JSON]:
+def scalar_summary(value: Any) -> dict[str, JSON]:
     """What is shown of a JSON-like value: a scalar itself, the size of a container."""
     kind = type(value)
     if kind is dict or kind is list:
-        return {"type": kind.__name__, "size": len(value)}  # type: ignore[arg-type]
-    if kind is str and len(value) > _LONG_TEXT:  # type: ignore[arg-type]
-        return {"type": "str", "size": len(value), "value": value[:_LONG_TEXT] + "…"}  # type: ignore
-    return {"type": kind.__name__, "value": value}  # type: ignore[dict-item]
+        return {"type": kind.__name__, "size": len(value)}
+    if kind is str and len(value) > _LONG_TEXT:
+        return {"type": "str", "size": len(value), "value": value[:_LONG_TEXT] + "…"}
+    return {"type": kind.__name__, "value": value}
 
 
 class JsonCodec:
