@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from secrets import token_hex
 
+_LINUX = sys.platform.startswith("linux")
+
 #: How many heartbeats a holder may miss before others take its leases.
 MISSED_HEARTBEATS = 3
 
@@ -65,7 +67,7 @@ def is_alive(owner: Owner) -> bool | None:
 
 def _machine() -> str:
     """Tells machines, boots and process-id namespaces apart where the system can say."""
-    if sys.platform != "linux":
+    if not _LINUX:
         return sys.platform
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
@@ -77,15 +79,21 @@ def _machine() -> str:
 
 def _process_start(pid: int) -> str | None:
     """When process `pid` started, in the system's own words; None where it does not run."""
-    if sys.platform == "linux":
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name, in parentheses, may itself hold spaces and parentheses.
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            return None
-        # A zombie runs no more; its parent has only not looked yet.
-        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    return _start_on_linux(pid) if _LINUX else _start_by_ps(pid)
+
+
+def _start_on_linux(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may itself hold spaces and parentheses.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    # A zombie runs no more; its parent has only not looked yet.
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def _start_by_ps(pid: int) -> str | None:
     import subprocess
 
     answer = subprocess.run(

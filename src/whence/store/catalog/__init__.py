@@ -10,6 +10,7 @@ only if what it refers to exists; a row is deleted before the blob it refers to.
 
 from __future__ import annotations
 
+from whence.graph.observation import Observation
 from whence.store.catalog.catalog import Catalog
 from whence.store.catalog.opening import open_catalog
 from whence.store.catalog.records import (
@@ -23,7 +24,6 @@ from whence.store.catalog.records import (
     LeaseResult,
     Match,
     MemoRow,
-    Observation,
     PredictionRecord,
     RunRecord,
     RunRow,

@@ -27,6 +27,7 @@ class Dialect:
 
     name: str
     serial: str  # type of an automatic key that is never used twice
+    counter: str  # the same, but cheaper, and the last ones may be used again
     key: str  # type of a text that is compared byte by byte
     integer: str
     real: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 try:
     import _sqlite3 as sqlite  # without the date and time modules that `sqlite3` brings along
 except ImportError:
-    import sqlite3 as sqlite
+    import sqlite3 as sqlite  # type: ignore[no-redef]
 
 
 def peek(path: str) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ CREATE TABLE texts (
 CREATE TABLE artifacts (
   digest {key} PRIMARY KEY, blob {key}, children TEXT NOT NULL, created {real} NOT NULL,
   descriptor TEXT NOT NULL, inline {blob}
-);
+) {packed};
 CREATE INDEX artifacts_by_blob ON artifacts (blob) WHERE blob IS NOT NULL;
 CREATE TABLE memo (
   static_key {key} NOT NULL, observed_key {key} NOT NULL, output {key} NOT NULL,
@@ -40,7 +40,7 @@ CREATE TABLE build_tasks (
   PRIMARY KEY (build_id, node, partition)
 ) {packed};
 CREATE TABLE runs (
-  run_id {serial}, build_id {integer} NOT NULL, node {key} NOT NULL, partition {key} NOT NULL,
+  run_id {counter}, build_id {integer} NOT NULL, node {key} NOT NULL, partition {key} NOT NULL,
   started {real} NOT NULL, duration_s {real} NOT NULL, cpu_s {real} NOT NULL,
   peak_bytes {integer} NOT NULL, host TEXT NOT NULL, pid {integer} NOT NULL,
   warnings TEXT NOT NULL, error TEXT NOT NULL, log TEXT NOT NULL
@@ -72,6 +72,7 @@ def statements(dialect: Dialect) -> list[str]:
     text = _TABLES.format(
         key=dialect.key,
         serial=dialect.serial,
+        counter=dialect.counter,
         integer=dialect.integer,
         real=dialect.real,
         blob=dialect.blob,

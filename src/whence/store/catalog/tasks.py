@@ -236,8 +236,10 @@ def get_runs(db: Database, run_ids: Iterable[int]) -> dict[int, RunRow]:
     for chunk in chunks(run_ids):
         sql = f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id IN ({marks(chunk)})"
         for row in db.query(sql, chunk):
-            run_id, build_id, node, partition, *rest, warnings, host, pid = row
-            run = RunRecord(*rest, tuple(from_json(db, warnings)), host, pid)
+            run_id, build_id, node, partition, started, duration_s, cpu_s, peak = row[:8]
+            log, error, warnings, host, pid = row[8:]
+            seen = tuple(from_json(db, warnings))
+            run = RunRecord(started, duration_s, cpu_s, peak, log, error, seen, host, pid)
             found[run_id] = RunRow(run_id, build_id, node, partition, run)
     return found
 
