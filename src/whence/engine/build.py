@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from whence.engine.environment import interpreter
 from whence.engine.pool import LocalWorker, Pool, WorkerDied, WorkerProcess
 from whence.engine.results import Event
 from whence.engine.session import Session
@@ -199,9 +200,7 @@ class Builder:
                 continue
             task.observed_key, task.run_id = row.observed_key, row.run_id
             recipe, texts = recipe_texts(task.recipe) if task.recipe else (Digest(""), {})
-            record = HitRecord(
-                *task.key, task.static_key, row.observed_key, row.output, recipe
-            )
+            record = HitRecord(*task.key, task.static_key, row.observed_key, row.output, recipe)
             self.hits.append((task, record, texts))
             self._settle(task, artifact, "hit")
             return True
@@ -299,7 +298,7 @@ class Builder:
             data=self.planner.data(),
             params=session.params,
             environment=session.environment.lock(),
-            interpreter=session.environment.interpreter(),
+            interpreter=interpreter(),
             seed=session.seed,
             graph=graph,
             files=self.planner.files(),
@@ -618,7 +617,15 @@ class _Heart:
 
 def git_state(root: str) -> tuple[str, bool]:
     """The commit checked out at `root`, and whether files differ from it; "" without git."""
-    command = ["git", "-C", root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
+    command = [
+        "git",
+        "-C",
+        root,
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--untracked-files=normal",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -639,7 +646,7 @@ def _user() -> str:
 
 def _available_bytes() -> int:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123
+        with open("/proc/meminfo", encoding="ascii") as file:
             for line in file:
                 if line.startswith("MemAvailable:"):
                     return int(line.split()[1]) * 1024

@@ -103,8 +103,9 @@ def read_config(root: Path, profile: str | None = None) -> Config:
         )
     for name, kind in (("seed", int), ("jobs", int), ("store", str), ("catalog", str)):
         if name in table and (not isinstance(table[name], kind) or isinstance(table[name], bool)):
+            wanted = "a whole number" if kind is int else "a text"
             raise ConfigError(
-                f"[tool.whence] {name} = {table[name]!r} is not {'a whole number' if kind is int else 'a text'}.",
+                f"[tool.whence] {name} = {table[name]!r} is not {wanted}.",
                 f"correct it in {file}.",
             )
     state = root / ".whence"

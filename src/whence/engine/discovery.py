@@ -64,7 +64,7 @@ def _import(name: str, is_user_file: Callable[[str], bool]) -> ModuleType:
             f"Importing '{name}' failed: {error}.\n{user_traceback(error, is_user_file)}",
             f"install the package that has '{error.name}', or correct the import.",
         ) from None
-    except Exception as error:  # the user's module may raise anything at all
+    except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         raise ImportFault(
             f"Importing '{name}' failed: {type(error).__name__}: {error}.\n"
             f"{user_traceback(error, is_user_file)}",
@@ -119,7 +119,7 @@ def _spec_of_value(module: ModuleType, name: str, value: Source | Param) -> Node
                 "params are JSON: None, bool, int, float, str, lists and dicts of these.",
             )
         options: dict[str, Any] = {"default": default}
-        return NodeSpec(name, "param", module.__name__, name, options=options, doc=value.help)
+        return NodeSpec(name, "param", module.__name__, name, options=options, doc=value.doc)
     return NodeSpec(
         name,
         "source",

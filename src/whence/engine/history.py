@@ -107,7 +107,7 @@ def diff(stores: Stores, before: BuildRow, after: BuildRow) -> Diff:
     named = {change.name for change in coordinates["params"]}
     params = coordinates["params"] + [c for c in defaults if c.name not in named]
     outputs = [{_label(row): row.output or "" for row in rows} for rows in tasks]
-    values = compare("value", *outputs)
+    values = compare("value", outputs[0], outputs[1])
     return Diff(
         before.id,
         after.id,
@@ -131,13 +131,13 @@ def _changed_nodes(
     sides: list[dict[str, str]] = []
     for world, rows, known in zip(worlds, tasks, recipes, strict=True):
         where = {spec.name: spec.where for spec in specs_of(catalog, world)}
-        side = {}
+        side: dict[str, str] = {}
         for row in rows:
             recipe = known.get(row.recipe)
             if recipe is not None and "<node>" in recipe.definitions:
                 side[where.get(row.node, row.node)] = recipe.definitions["<node>"]
         sides.append(side)
-    return compare("code", *sides)
+    return compare("code", sides[0], sides[1])
 
 
 def _changed_params(
@@ -153,7 +153,7 @@ def _changed_params(
                     if name != "partition":
                         side[f"{row.node}.{name}"] = value
         sides.append(side)
-    return compare("param", *sides)
+    return compare("param", sides[0], sides[1])
 
 
 def _metrics(

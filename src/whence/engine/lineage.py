@@ -16,12 +16,12 @@ from whence.graph.world import World
 from whence.store.catalog.records import BuildRow, PredictionRecord, TaskRow
 
 
-def trace(stores: Stores, id: str) -> Trace:
-    """Where `id` came from.
+def trace(stores: Stores, name: str) -> Trace:
+    """Where something came from.
 
     Parameters
     ----------
-    id : str
+    name : str
         A prediction's id, an artifact's digest, "b12", "NODE" (of the latest build), "NODE@b12";
         ids may be cut to a unique beginning.
 
@@ -31,22 +31,22 @@ def trace(stores: Stores, id: str) -> Trace:
         If nothing, or more than one thing, has that id.
     """
     catalog = stores.catalog
-    node, at, build = id.partition("@")
+    node, at, build = name.partition("@")
     if at:
         row = catalog.get_build(build)
         return _History(stores, row).of_node(node)
-    matches = catalog.resolve(id)
+    matches = catalog.resolve(name)
     if not matches:
         latest = catalog.latest_build()
-        if latest is not None and any(t.node == id for t in catalog.tasks_of(latest.build_id)):
-            return _History(stores, latest).of_node(id)
+        if latest is not None and any(t.node == name for t in catalog.tasks_of(latest.build_id)):
+            return _History(stores, latest).of_node(name)
         raise UnknownId(
-            f"Nothing is called '{id}': no prediction, artifact, build or node of the latest build.",
+            f"Nothing is called '{name}': no prediction, artifact, build or node.",
             "give a prediction's id, a digest, NODE@BUILD or a build such as b12.",
         )
     if len(matches) > 1:
         listed = ", ".join(f"{m.kind} {m.id[:24]}" for m in matches[:6])
-        raise UnknownId(f"'{id}' fits several things: {listed}.", "give more of the id.")
+        raise UnknownId(f"'{name}' fits several things: {listed}.", "give more of the id.")
     match = matches[0]
     if match.kind == "prediction":
         return _of_prediction(stores, catalog.get_prediction(match.id))
@@ -93,7 +93,10 @@ class _History:
     def whole(self) -> Trace:
         """The build itself, with what it was asked for."""
         used = {
-            p.name for name in self.tasks for p in self.specs[name].parameters if p.name in self.tasks
+            p.name
+            for name in self.tasks
+            for p in self.specs[name].parameters
+            if p.name in self.tasks
         }
         ends = self.row.start.targets or tuple(n for n in self.tasks if n not in used)
         return Trace("build", self.row.id, self._build_facts(), self._nodes_and_world(ends))
@@ -111,9 +114,7 @@ class _History:
         """The build that served, with the nodes that the service uses."""
         spec = self.specs.get(service)
         names = tuple(p.name for p in spec.parameters if p.name in self.tasks) if spec else ()
-        return (
-            Trace("build", self.row.id, self._build_facts(), self._nodes_and_world(names)),
-        )
+        return (Trace("build", self.row.id, self._build_facts(), self._nodes_and_world(names)),)
 
     def _nodes_and_world(self, names: tuple[str, ...]) -> tuple[Trace, ...]:
         nodes = tuple(self._node(name) for name in names if name in self.tasks)

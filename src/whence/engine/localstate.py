@@ -15,7 +15,9 @@ from typing import Any
 
 from whence.errors import StoreUnwritable
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS cache (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS cache (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+)
 
 
 class LocalState:

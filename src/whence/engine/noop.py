@@ -113,7 +113,6 @@ def try_noop(argv: "Sequence[str]") -> "int | None":
         build.update({"hit": tasks, "failed": 0, "skipped": 0, "tasks": []})
         sys.stdout.write(json.dumps({"build": build}) + "\n")
     elif "--quiet" not in argv and "-q" not in argv:
-        sys.stdout.write(
-            f"Nothing to do: all {receipt['tasks']} tasks are as build {receipt['build']} left them.\n"
-        )
+        tasks, build_id = receipt["tasks"], receipt["build"]
+        sys.stdout.write(f"Nothing to do: all {tasks} tasks are as build {build_id} left them.\n")
     return 0

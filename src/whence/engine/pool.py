@@ -68,10 +68,10 @@ class WorkerProcess:
             return self.connection.recv()
         except (EOFError, ConnectionResetError):
             code = self.process.wait()
-            how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            hint = (
-                "; the system probably ran out of memory" if code == -signal.SIGKILL else ""
+            how = (
+                f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
             )
+            hint = "; the system probably ran out of memory" if code == -signal.SIGKILL else ""
             raise WorkerDied(
                 f"The worker process of {what} ended {how}{hint}.",
                 "see `whence log`; run with fewer --jobs, or with --in-process to debug.",
@@ -164,7 +164,7 @@ class Pool:
         if not by_connection:
             time.sleep(timeout_s)
             return []
-        return [by_connection[c] for c in wait(list(by_connection), timeout_s)]  # type: ignore[index]
+        return [by_connection[c] for c in wait(list(by_connection), timeout_s)]
 
     def remove(self, worker: WorkerProcess | LocalWorker) -> None:
         """Forget a worker that died."""

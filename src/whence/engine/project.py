@@ -1,8 +1,8 @@
 """A project: the one object that the command line, notebooks and tests use.
 
-    project = whence.Project.open("flights")
-    build = project.build(["auc"], params={"delay_model.learning_rate": 0.05})
-    build["auc"]
+project = whence.Project.open("flights")
+build = project.build(["auc"], params={"delay_model.learning_rate": 0.05})
+build["auc"]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Self
 from whence.engine import history, lineage, receipts, status
 from whence.engine.build import Builder
 from whence.engine.config import Config, find_root, read_config
+from whence.engine.environment import interpreter
 from whence.engine.pool import Pool
 from whence.engine.results import Diff, Event, Status, TaskResult, Trace
 from whence.engine.session import (
@@ -48,7 +49,9 @@ class Build:
     tasks : list of TaskResult
     """
 
-    def __init__(self, project: Project, row: BuildRow, tasks: list[TaskResult], status: str) -> None:
+    def __init__(
+        self, project: Project, row: BuildRow, tasks: list[TaskResult], status: str
+    ) -> None:
         self._project, self._row, self.tasks, self.status = project, row, tasks, status
 
     @property
@@ -175,14 +178,14 @@ class Project:
             session = self.session(params, seed, in_process, pools, jobs)
             pool = self._pool_for(session, pools, jobs, in_process)
             self._check_refresh(session.graph, refresh)
-            builder = Builder(
-                session, chosen, pool, refresh=refresh, progress=progress, argv=argv
-            )
+            builder = Builder(session, chosen, pool, refresh=refresh, progress=progress, argv=argv)
             outcome = builder.run()
             made = self._made(builder, outcome)
             self.stores.save()
             if made.ok and not in_process:
-                receipts.write(session, builder, made.id, params or {}, seed, self.profile, started_ns)
+                receipts.write(
+                    session, builder, made.id, params or {}, seed, self.profile, started_ns
+                )
             return made
         finally:
             for pool in pools:
@@ -220,9 +223,7 @@ class Project:
         world = history.world_of(self.stores.catalog, row)
         session = open_world(self.stores, world)
         differing = compare("distribution", world.environment, session.environment.lock())
-        differing += compare(
-            "distribution", world.interpreter, session.environment.interpreter()
-        )
+        differing += compare("distribution", world.interpreter, interpreter())
         if differing:
             listed = "\n".join(f"    {change}" for change in differing[:20])
             raise ConfigError(
@@ -347,7 +348,9 @@ class Project:
             return row
         return catalog.get_build(build)
 
-    def load(self, build: str, node: str, partition: str | None = None, form: str | None = None) -> Any:
+    def load(
+        self, build: str, node: str, partition: str | None = None, form: str | None = None
+    ) -> Any:
         """Load a node's value as a build made it; a partitioned node's as their union.
 
         Parameters
@@ -385,8 +388,9 @@ class Project:
             raise UnknownId(f"Build {row.id} has no node '{node}'.", "`whence show` lists them.")
         failed = [t for t in rows if t.output is None]
         if failed:
+            first = failed[0]
             raise UnknownId(
-                f"'{_label(failed[0])}' {failed[0].status} in {row.id}: {failed[0].reason or 'see its log'}.",
+                f"'{_label(first)}' {first.status} in {row.id}: {first.reason or 'see its log'}.",
                 f"`whence log {row.id} {node}` shows why.",
             )
         return rows
@@ -396,9 +400,9 @@ class Project:
         rows = [self._row(before), self._row(after or "latest")]
         return history.diff(self.stores, rows[0], rows[1])
 
-    def trace(self, id: str) -> Trace:
+    def trace(self, name: str) -> Trace:
         """Where something came from: a prediction, an artifact, or a NODE@BUILD."""
-        return lineage.trace(self.stores, id)
+        return lineage.trace(self.stores, name)
 
     def accept(self, build: str, note: str = "") -> str:
         """Mark a build as the accepted baseline; services serve it from now on.

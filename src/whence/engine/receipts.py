@@ -108,4 +108,3 @@ def _expiry(session: Session, builder: Builder) -> float | None:
         if age is not None and task.run_id is not None:
             times.append(session.stores.catalog.run(task.run_id).run.started + age)
     return min(times, default=None)
-

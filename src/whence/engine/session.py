@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.engine import snapshot
 from whence.engine.config import Config
-from whence.engine.environment import Environment
+from whence.engine.environment import Environment, interpreter
 from whence.engine.localstate import LocalState
 from whence.engine.observe import ObserveContext, current_digest
 from whence.engine.stats import StatCache
@@ -121,12 +121,12 @@ class Session:
         return digests
 
     def reach(self, modules: Iterable[str]) -> tuple[Mapping[str, str], Digest]:
-        """Distributions that the external `modules` bring, interpreter included, and their digest."""
+        """What the external `modules` bring, interpreter included, and its digest."""
         key = frozenset(modules)
         found = self._reach.get(key)
         if found is None:
             reached = dict(self.environment.distributions_of(key))
-            reached.update(self.environment.interpreter())
+            reached.update(interpreter())
             found = self._reach[key] = (reached, digest_environment(reached))
         return found
 
@@ -220,7 +220,10 @@ def open_session(
     found = stores.state.get("discovery")
     if found is None or found["key"] != key or not _reads_hold(found["imports"], context):
         digest = snapshot.store_tree(tree, config.root, stores.catalog)
-        found = {"key": key, **discover(make_setup(stores, None if in_process else digest, in_process))}
+        found = {
+            "key": key,
+            **discover(make_setup(stores, None if in_process else digest, in_process)),
+        }
         stores.state.put({"discovery": found})
     specs = [NodeSpec.from_json(data) for data in found["specs"]]
     patterns_now = _source_patterns(specs)
@@ -339,7 +342,7 @@ def _summaries(stores: Stores, tree: snapshot.Tree) -> list[ModuleSummary]:
 def _native(tree: snapshot.Tree) -> dict[str, Digest]:
     """The project's own compiled modules, by content."""
     return {
-        path.rpartition("/")[2].partition(".")[0]: entry.digest
+        path.rpartition("/")[2].partition(".")[0]: Digest(entry.digest)
         for path, entry in tree.files.items()
         if path.endswith((".so", ".pyd"))
     }
@@ -357,7 +360,7 @@ def _discovery_key(
         "discovery",
         CACHE_VERSION,
         canonical_json([config.pipeline, config.roots]),
-        digest_environment({**environment.lock(), **environment.interpreter()}),
+        digest_environment({**environment.lock(), **interpreter()}),
         *modules,
     )
 

@@ -68,8 +68,8 @@ def _state(
     before = last.get(task.key)
     if stale:
         own = _own_changes(session, task, before, recipes)
-        state = "new" if before is None else "stale" if own else "waiting"
-        return TaskStatus(name, partition, state, own, stale)
+        kind = "new" if before is None else "stale" if own else "waiting"
+        return TaskStatus(name, partition, kind, own, stale)
     recipe = planner.make_recipe(task)
     rows = session.stores.catalog.find_memo(task.static_key)
     changes: list[Change] = []

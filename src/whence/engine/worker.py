@@ -22,7 +22,7 @@ from whence.engine.observe import Recorder
 from whence.engine.source import Context
 from whence.engine.stats import StatCache
 from whence.errors import SourceError, WhenceError
-from whence.graph.nodes import NodeSpec
+from whence.graph.nodes import MARK, NodeSpec
 from whence.graph.observation import Observation
 from whence.store.artifact import Artifact
 from whence.store.blobs import Blobs, open_blobs
@@ -154,7 +154,7 @@ class Worker:
             except MemoryError:
                 outcome.error, outcome.error_kind = "The task ran out of memory.", "MemoryError"
                 outcome.fix = "give it less at once (partitions), or run with fewer --jobs."
-            except Exception as error:  # the user's code may raise anything
+            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
                 outcome.error = discovery.user_traceback(error, self.is_user_file)
                 outcome.error_kind = type(error).__name__
                 outcome.fix = f"correct {job.spec.where}, then `whence build` again."
@@ -196,8 +196,9 @@ class Worker:
         probe = reader.probe(context)
         now = probe.units.get(job.unit)
         if now is None or now.digest != job.unit_digest:
+            files = ", ".join(now.files if now else ())
             raise SourceError(
-                f"Source '{spec.name}' changed while it was read: {', '.join(now.files if now else ())}.",
+                f"Source '{spec.name}' changed while it was read: {files}.",
                 "build again when it is written completely.",
             )
         if probe.splits:
@@ -262,7 +263,7 @@ def find_function(spec: NodeSpec) -> Callable[..., Any]:
             break
     if value is None:
         for candidate in vars(module).values():
-            mark = getattr(candidate, "__dict__", {}).get(discovery.MARK)
+            mark = getattr(candidate, "__dict__", {}).get(MARK)
             if mark is not None and (mark.name or candidate.__name__) == spec.name:
                 return candidate  # type: ignore[no-any-return]
         raise WhenceError(
@@ -308,13 +309,13 @@ class _Log:
 
 def _reset_peak() -> None:
     # Linux: 5 resets VmHWM, so that a peak belongs to one task.
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb", 0) as file:  # noqa: PTH123
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb", 0) as file:
         file.write(b"5")
 
 
 def _peak_bytes() -> int:
     try:
-        with open("/proc/self/status", "rb", 0) as file:  # noqa: PTH123
+        with open("/proc/self/status", "rb", 0) as file:
             status = file.read()
         start = status.index(b"VmHWM:") + 6
         return int(status[start : status.index(b"kB", start)]) * 1024
@@ -336,6 +337,7 @@ def main(argv: Sequence[str]) -> None:
         worker = Worker(connection.recv())
         while (message := connection.recv()) is not None:
             kind, payload = message
+            reply: Any
             try:
                 reply = worker.discover() if kind == "discover" else worker.run(payload)
             except WhenceError as error:

@@ -243,9 +243,7 @@ def _unknown_input(spec: NodeSpec, wanted: str, specs: Mapping[str, NodeSpec]) -
     return GraphError(cause, f"add a node '{wanted}', give it a default, or use one of: {known}.")
 
 
-def _order(
-    nodes: Mapping[str, Node], downstream: Mapping[str, Iterable[str]]
-) -> tuple[str, ...]:
+def _order(nodes: Mapping[str, Node], downstream: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """Kahn's order, stable by name; raises with the path where there is a cycle."""
     waiting = {name: len({edge.node for edge in node.inputs}) for name, node in nodes.items()}
     ready = sorted((name for name, count in waiting.items() if count == 0), reverse=True)
@@ -275,5 +273,5 @@ def _cycle(nodes: Mapping[str, Node], left: set[str]) -> list[str]:
     while name not in path:
         path.append(name)
         name = min(edge.node for edge in nodes[name].inputs if edge.node in left)
-    loop = path[path.index(name) :] + [name]
+    loop = [*path[path.index(name) :], name]
     return loop[::-1]

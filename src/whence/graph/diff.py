@@ -21,8 +21,9 @@ class Change:
 
     def __str__(self) -> str:
         if self.kind == "code" or (self.before or "").startswith(("sha256:", "blake3:")):
-            verb = "is new" if self.before is None else "is gone" if self.after is None else "changed"
-            return f"{self.name} {verb}"
+            if self.before is None or self.after is None:
+                return f"{self.name} is {'new' if self.before is None else 'gone'}"
+            return f"{self.name} changed"
         return f"{self.name} {self.before or '(absent)'} → {self.after or '(absent)'}"
 
     def to_json(self) -> dict[str, Any]:
@@ -75,15 +76,13 @@ def compare_worlds(before: World, after: World) -> dict[str, list[Change]]:
         for change in compare("source", old, new):
             label = f"{name}[{change.name}]" if change.name else name
             data.append(Change("source", label, change.before, change.after))
-    seed = [] if before.seed == after.seed else [
-        Change("seed", "seed", _text(before.seed), _text(after.seed))
-    ]
+    seeds = [{"seed": str(world.seed)} for world in (before, after)]
     return {
         "params": compare("param", as_text["before"], as_text["after"]),
         "data": data,
         "environment": compare("distribution", before.environment, after.environment)
         + compare("distribution", before.interpreter, after.interpreter),
-        "seed": seed,
+        "seed": compare("seed", seeds[0], seeds[1]),
     }
 
 
@@ -95,8 +94,4 @@ def compare_definitions(before: Iterable[Recipe], after: Iterable[Recipe]) -> li
         for recipe in recipes:
             merged.update({k: v for k, v in recipe.definitions.items() if k != "<node>"})
         sides.append(merged)
-    return compare("code", *sides)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    return compare("code", sides[0], sides[1])

@@ -217,17 +217,17 @@ class Source:
 class Param:
     """A project-wide parameter, made by `param`."""
 
-    def __init__(self, default: Any, help: str = "") -> None:
-        self.default, self.help = default, help
+    def __init__(self, default: Any, doc: str) -> None:
+        self.default, self.doc = default, doc
 
 
-def param(default: Any = None, help: str = "") -> Any:
+def param(default: Any = None, doc: str = "") -> Any:
     """Declare a parameter that every node may take by the name it is bound to.
 
     ``horizon = wh.param(14)`` gives 14 to each node with a parameter `horizon`, unless
     ``[tool.whence.params] horizon`` or ``--set horizon=…`` says otherwise.
     """
-    return Param(default, help)
+    return Param(default, doc)
 
 
 @dataclass(frozen=True, slots=True)
