@@ -24,8 +24,8 @@ from whence.engine.pool import LocalWorker, Pool, WorkerDied, WorkerProcess
 from whence.engine.results import Event
 from whence.engine.session import Session
 from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_texts
-from whence.engine.worker import Argument, Job, Outcome
-from whence.errors import CorruptBlob, WhenceError
+from whence.engine.worker import Outcome
+from whence.errors import WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.world import World
 from whence.store.artifact import Artifact
@@ -229,11 +229,8 @@ class Builder:
         found = self.catalog.get_artifacts([digest]).get(digest)
         if found is None:
             return None
-        if found.blob is not None:
-            try:
-                self.session.stores.blobs.verify(found.blob)
-            except CorruptBlob:
-                return None
+        if found.blob is not None and not self.session.stores.is_whole(found.blob):
+            return None
         return found if all(self._usable(child) for child in found.children) else None
 
     def _record_hits(self) -> None:
@@ -380,43 +377,9 @@ class Builder:
         return [worker.job for worker in self.pool.busy]
 
     def _start(self, worker: WorkerProcess | LocalWorker, task: Task) -> None:
-        node, planner = task.node, self.planner
-        arguments = []
-        children: dict[str, Artifact] = {}
-        for edge in node.inputs:
-            parts = planner.parts_for(node, edge, task.partition)
-            chosen = tuple((part, planner.artifacts[edge.node, part]) for part in parts)
-            union = planner.shapes[edge.node] != ("",) and (
-                not node.spec.partitioned or edge.window is not None
-            )
-            arguments.append(Argument(edge.parameter, edge.form, chosen, union))
-            for _, artifact in chosen:
-                self._add_children(artifact, children)
-        params = dict(node.params)
-        if node.takes_partition:
-            params["partition"] = task.partition
-        is_source = node.spec.kind == "source"
-        unit = planner.probes[node.name].units[task.partition] if is_source else None
-        job = Job(
-            spec=node.spec,
-            partition=task.partition,
-            arguments=tuple(arguments),
-            params=params,
-            children=children,
-            seed=self.session.seed or 0,
-            unit=task.partition,
-            unit_digest=unit.digest if unit else "",
-        )
         task.attempts += 1
         self._emit("start", task, extra=task.label)
-        worker.start(task, job)
-
-    def _add_children(self, artifact: Artifact, children: dict[str, Artifact]) -> None:
-        missing = [digest for digest in artifact.children if digest not in children]
-        if missing:
-            for digest, child in self.catalog.get_artifacts(missing).items():
-                children[digest] = child
-                self._add_children(child, children)
+        worker.start(task, self.planner.make_job(task))
 
     # -- results come in ----------------------------------------------------------------------
 

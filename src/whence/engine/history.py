@@ -103,9 +103,8 @@ def diff(stores: Stores, before: BuildRow, after: BuildRow) -> Diff:
     coordinates = compare_worlds(*worlds)
     code = compare_definitions(recipes[0].values(), recipes[1].values())
     code += _changed_nodes(catalog, worlds, tasks, recipes)
-    defaults = _changed_params(tasks, recipes)
-    named = {change.name for change in coordinates["params"]}
-    params = coordinates["params"] + [c for c in defaults if c.name not in named]
+    # Values as the nodes received them, so that a changed default shows too.
+    params = _changed_params(tasks, recipes)
     outputs = [{_label(row): row.output or "" for row in rows} for rows in tasks]
     values = compare("value", outputs[0], outputs[1])
     return Diff(

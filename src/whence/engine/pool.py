@@ -14,6 +14,9 @@ from typing import Any
 from whence.engine.worker import Job, Outcome, Setup, Worker
 from whence.errors import WhenceError
 
+#: Imported by its name, so that what it sends can be found again here.
+_MAIN = "import sys; from whence.engine.worker import main; main(sys.argv[1:])"
+
 
 class WorkerDied(WhenceError):
     """A worker process ended before it answered."""
@@ -29,7 +32,7 @@ class WorkerProcess:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             env.setdefault(name, str(threads))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "whence.engine.worker", str(theirs.fileno())],
+            [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=env,
             stdin=subprocess.DEVNULL,

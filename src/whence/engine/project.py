@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from whence.engine import history, lineage, receipts, status
+from whence.engine import checking, history, lineage, receipts, snapshot, status
 from whence.engine.build import Builder
 from whence.engine.config import Config, find_root, read_config
 from whence.engine.environment import interpreter
@@ -34,6 +34,7 @@ from whence.graph.diff import Change, compare
 from whence.store.artifact import Artifact
 from whence.store.catalog.records import BuildRow, TaskRow
 from whence.store.formats import decode, decode_union
+from whence.store.gc import GcReport, collect
 
 
 class Build:
@@ -262,6 +263,58 @@ class Project:
                     f"--refresh {name}: that is not a node declared deterministic=False.",
                     f"such nodes here: {', '.join(known) or 'none'}.",
                 )
+
+    def check_determinism(
+        self,
+        targets: Sequence[str] = (),
+        *,
+        jobs: int | None = None,
+        progress: Callable[[checking.Rerun], None] | None = None,
+    ) -> list[checking.Rerun]:
+        """Run every node again on its stored inputs and compare; stores no result.
+
+        Raises
+        ------
+        GraphError
+            If something is not built in the present world.
+        """
+        pools: list[Pool] = []
+        try:
+            session = self.session(pools=pools, jobs=jobs)
+            pool = self._pool_for(session, pools, jobs, in_process=False)
+            return checking.rerun_all(session, pool, targets, progress)
+        finally:
+            for pool in pools:
+                pool.close()
+
+    def check_store(self) -> list[str]:
+        """What is damaged in the catalog or among the blobs, in words. Reads everything."""
+        return checking.check_store(self.stores)
+
+    def gc(
+        self, *, keep_builds: int = 20, keep_days: float = 14.0, dry_run: bool = False
+    ) -> GcReport:
+        """Free what no kept build, accepted build or prediction refers to.
+
+        Parameters
+        ----------
+        keep_builds : int
+            Newest builds that stay whatever their age.
+        keep_days : float
+            Builds younger than this stay.
+        dry_run : bool
+            Only say what would go.
+        """
+        report = collect(
+            self.stores.catalog,
+            self.stores.blobs,
+            keep_builds=keep_builds,
+            keep_days=keep_days,
+            dry_run=dry_run,
+        )
+        if not dry_run:
+            snapshot.prune(self.config.state_dir / "snapshots")
+        return report
 
     # -- reading ------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from whence.engine.environment import Environment, interpreter
 from whence.engine.localstate import LocalState
 from whence.engine.observe import ObserveContext, current_digest
 from whence.engine.stats import StatCache
+from whence.errors import CorruptBlob
 from whence.graph.binding import Graph, bind
 from whence.graph.code import Closure, CodeTree, Fallback, ModuleSource, ModuleSummary, summarise
 from whence.graph.digest import Digest, canonical_json, digest_text
@@ -28,7 +29,7 @@ from whence.graph.nodes import NodeSpec
 from whence.graph.observation import Observation
 from whence.graph.recipe import digest_environment
 from whence.graph.world import World
-from whence.store.blobs import Blobs, open_blobs
+from whence.store.blobs import Blobs, LocalBlobs, open_blobs
 from whence.store.catalog import Catalog, open_catalog
 
 if TYPE_CHECKING:
@@ -47,17 +48,36 @@ class Stores:
     catalog: Catalog
     blobs: Blobs
     stats: StatCache
+    verified: dict[Digest, tuple[int, int, int, int]]
 
     @staticmethod
     def open(config: Config) -> Stores:
         state = LocalState(config.state_dir)
         catalog = open_catalog(config.catalog)
-        blobs = open_blobs(config.store, config.state_dir / "cache")
-        return Stores(config, state, catalog, blobs, StatCache.from_json(state.get("stats") or {}))
+        verified = {
+            Digest(digest): (stat[0], stat[1], stat[2], stat[3])
+            for digest, stat in (state.get("verified") or {}).items()
+        }
+        blobs = open_blobs(config.store, config.state_dir / "cache", verified=verified)
+        stats = StatCache.from_json(state.get("stats") or {})
+        return Stores(config, state, catalog, blobs, stats, verified)
 
     def save(self) -> None:
-        """Keep the stat cache for the next command."""
-        self.state.put({"stats": self.stats.to_json()})
+        """Keep what was digested for the next command."""
+        kept: dict[str, Any] = {"verified": self.verified}
+        if self.stats.changed:
+            kept["stats"] = self.stats.to_json()
+        self.state.put(kept)
+
+    def is_whole(self, blob: Digest) -> bool:
+        """Whether a blob is there and, where its file changed since it was digested, undamaged."""
+        if not isinstance(self.blobs, LocalBlobs):
+            return self.blobs.exists(blob)  # digested by the worker that downloads it
+        try:
+            self.blobs.local_path(blob)
+        except CorruptBlob:
+            return False
+        return True
 
     def close(self) -> None:
         self.catalog.close()

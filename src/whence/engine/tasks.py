@@ -9,7 +9,7 @@ from typing import Any
 
 from whence.engine.session import Session
 from whence.engine.source import Context, Probe
-from whence.engine.worker import load_dotted
+from whence.engine.worker import Argument, Job, load_dotted
 from whence.errors import GraphError, SourceError
 from whence.graph.binding import Input, Node
 from whence.graph.digest import Digest, canonical_json, digest_text
@@ -186,6 +186,42 @@ class Planner:
                 self.artifacts[name, key] = found[Digest(digest)]
         else:
             self.artifacts[task.key] = artifact
+
+    def make_job(self, task: Task) -> Job:
+        """What a worker needs to run a task whose inputs are all settled."""
+        node = task.node
+        arguments = []
+        children: dict[str, Artifact] = {}
+        for edge in node.inputs:
+            parts = self.parts_for(node, edge, task.partition)
+            chosen = tuple((part, self.artifacts[edge.node, part]) for part in parts)
+            union = self.shapes[edge.node] != ("",) and (
+                not node.spec.partitioned or edge.window is not None
+            )
+            arguments.append(Argument(edge.parameter, edge.form, chosen, union))
+            for _, artifact in chosen:
+                self._add_children(artifact, children)
+        params = dict(node.params)
+        if node.takes_partition:
+            params["partition"] = task.partition
+        is_source = node.spec.kind == "source"
+        return Job(
+            spec=node.spec,
+            partition=task.partition,
+            arguments=tuple(arguments),
+            params=params,
+            children=children,
+            seed=self.session.seed or 0,
+            unit_digest=self.probes[node.name].units[task.partition].digest if is_source else "",
+        )
+
+    def _add_children(self, artifact: Artifact, children: dict[str, Artifact]) -> None:
+        missing = [digest for digest in artifact.children if digest not in children]
+        if missing:
+            found = self.session.stores.catalog.get_artifacts(missing)
+            for digest, child in found.items():
+                children[digest] = child
+                self._add_children(child, children)
 
     # -- recipes ------------------------------------------------------------------------------
 

@@ -65,8 +65,7 @@ class Job:
     params: Mapping[str, Any]
     children: Mapping[str, Artifact]
     seed: int
-    unit: str = ""  # of a source
-    unit_digest: str = ""
+    unit_digest: str = ""  # of a source: what its partition must hold
 
 
 @dataclass(slots=True)
@@ -192,9 +191,9 @@ class Worker:
         spec = job.spec
         reader = load_dotted(spec.reader or "")(spec.options)
         context = Context(self.root, lambda p: self.stats.blake3(p), spec.key)
-        value = reader.read(job.unit, context)
+        value = reader.read(job.partition, context)
         probe = reader.probe(context)
-        now = probe.units.get(job.unit)
+        now = probe.units.get(job.partition)
         if now is None or now.digest != job.unit_digest:
             files = ", ".join(now.files if now else ())
             raise SourceError(
@@ -346,7 +345,3 @@ def main(argv: Sequence[str]) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the coordinator is gone: so are we
     os._exit(0)  # libraries' exit handlers may hang, and there is nothing left to flush
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -65,11 +65,7 @@ def compare_recipes(node: str, where: str, before: Recipe, after: Recipe) -> lis
 
 
 def compare_worlds(before: World, after: World) -> dict[str, list[Change]]:
-    """Changes between two worlds by coordinate, code excepted: see `compare_definitions`."""
-    as_text = {
-        side: {name: repr(value) for name, value in world.params.items()}
-        for side, world in (("before", before), ("after", after))
-    }
+    """Changes of data, environment and seed between two worlds; code and params are in recipes."""
     data: list[Change] = []
     for name in sorted({*before.data, *after.data}):
         old, new = before.data.get(name, {}), after.data.get(name, {})
@@ -78,7 +74,6 @@ def compare_worlds(before: World, after: World) -> dict[str, list[Change]]:
             data.append(Change("source", label, change.before, change.after))
     seeds = [{"seed": str(world.seed)} for world in (before, after)]
     return {
-        "params": compare("param", as_text["before"], as_text["after"]),
         "data": data,
         "environment": compare("distribution", before.environment, after.environment)
         + compare("distribution", before.interpreter, after.interpreter),

@@ -120,7 +120,7 @@ def mark(
     GraphError
         If `function` is not a plain function, or is marked already.
     """
-    if not callable(function) or not hasattr(function, "__code__"):
+    if not hasattr(function, "__code__"):
         raise GraphError(
             f"@{kind} was put on {function!r}, which is not a function.",
             "decorate a function defined with `def` at the top level of a module.",
