@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgres import postgres_server, postgres_url
 
 import whence
-from tests.postgres import postgres_server, postgres_url
 from whence.store.catalog import Catalog, Owner, open_catalog
 
 __all__ = ["postgres_server", "postgres_url"]

@@ -5,8 +5,8 @@ import time
 from whence.graph.digest import Digest, digest_text
 from whence.graph.observation import Observation
 from whence.store.artifact import Artifact, blob_digest, content_digest
-from whence.store.catalog import BuildStart, Catalog, Owner, RunRecord, TaskRecord
 from whence.store.blobs import LocalBlobs
+from whence.store.catalog import BuildStart, Catalog, Owner, RunRecord, TaskRecord
 
 FILE = Observation("file", "data/rates.csv", "blake3:" + "a" * 64)
 ENV = Observation("env", "REGION", "absent")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from tests.store.catalog.parts import ENV, FILE, big, key, small, start, task
+
 from whence.errors import UnknownId
 from whence.graph.digest import digest_text
 from whence.graph.observation import Observation
@@ -174,9 +174,7 @@ def test_a_commit_without_its_blob_leaves_nothing(
     assert value.blob is not None
     blobs.delete(value.blob)
     with pytest.raises(BlobVanished, match="left the store before it was committed"):
-        catalog.commit_task(
-            build, task("a", value), [value], owner=owner, blob_exists=blobs.exists
-        )
+        catalog.commit_task(build, task("a", value), [value], owner=owner, blob_exists=blobs.exists)
     assert catalog.find_memo(key("a")) == []
     assert catalog.tasks_of(build) == []
     assert catalog.held_keys(owner) == {key("a")}

@@ -54,6 +54,7 @@ def _take_over(db: Database, key: str, owner: Owner, gone: dict[str, bool]) -> t
         if gone[token]:
             sql = "UPDATE leases SET token = ? WHERE key = ? AND token = ?"
             if db.write(sql, (owner.token, key, token)) == 1:
+                beat(db, owner)  # who judges others by their silence speaks up
                 return True, ""
         return False, f"{host}:{pid}"
     return False, ""  # given back this very moment: ask again

@@ -208,7 +208,8 @@ def fault(error: Exception, path: Path) -> Exception:
             f"The catalog {path} cannot grow: no space is left where it lives.",
             "free some space (`whence gc --dry-run` says what it would free), then build again.",
         )
-    if code in _UNWRITABLE or not os.access(path.parent, os.W_OK):
+    barred = code == sqlite3.SQLITE_IOERR and not os.access(path.parent, os.W_OK)
+    if code in _UNWRITABLE or barred:
         return StoreUnwritable(
             f"The catalog {path} cannot be opened for writing: {text}.",
             f"make {path} and {path.parent} writable for you, or set `catalog` in [tool.whence].",
