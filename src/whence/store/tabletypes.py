@@ -203,7 +203,7 @@ class ColumnHasher:
                 values = values.copy()
                 values[nan] = np.nan
                 raw = values.view(np.uint8)
-        self.data.update(np.ascontiguousarray(raw).data)
+        self.data.update(raw.reshape(-1).data)
 
     def _text(self, array: Any, mask: Any) -> None:
         import numpy as np
@@ -215,7 +215,7 @@ class ColumnHasher:
             clean = array.fill_null("" if str(array.type) == "string" else b"")
             self._text(clean, None)
             return
-        self.lengths.update(lengths.astype("<i4", copy=False).data)
+        self.lengths.update(lengths.astype("<i4", copy=False).view(np.uint8).data)
         values = array.buffers()[2]
         if values is not None and offsets[-1] > offsets[0]:
             self.data.update(memoryview(values)[offsets[0] : offsets[-1]])
@@ -226,7 +226,7 @@ class ColumnHasher:
 
         if pa.types.is_list(array.type):
             lengths = array.value_lengths().fill_null(0).to_numpy()
-            self.lengths.update(np.ascontiguousarray(lengths, "<i4").data)
+            self.lengths.update(np.ascontiguousarray(lengths, "<i4").view(np.uint8).data)
         # flatten() leaves out what lies under a null.
         self.children[0].update(array.flatten())
 

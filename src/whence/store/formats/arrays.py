@@ -32,7 +32,7 @@ class NumpyCodec:
                 "are Python objects.",
                 "return a list or a table, or convert with astype() to a number or 'U' dtype.",
             )
-        array = _without_padding(np.asarray(value))
+        array = without_padding(np.asarray(value))
         data = np.ascontiguousarray(array).reshape(-1)
         with writing.blobs.writer(inline_limit=INLINE_LIMIT) as out:
             out.write(_header(array))
@@ -76,7 +76,7 @@ def _header(array: Any) -> bytes:
     return _MAGIC + b"\x03\x00" + len(body).to_bytes(4, "little") + body
 
 
-def _without_padding(array: Any) -> Any:
+def without_padding(array: Any) -> Any:
     """Records rebuilt field by field: the bytes between fields are left from earlier use."""
     import numpy as np
 
@@ -84,5 +84,5 @@ def _without_padding(array: Any) -> Any:
         return array
     clean = np.zeros(array.shape, array.dtype)
     for name in array.dtype.names:
-        clean[name] = _without_padding(array[name])
+        clean[name] = without_padding(array[name])
     return clean

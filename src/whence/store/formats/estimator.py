@@ -6,6 +6,7 @@ numbered in the order of the document, files are named after them, dates are fix
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -130,9 +131,23 @@ def _canonical(members: dict[str, bytes]) -> dict[str, bytes]:
     made = {_SCHEMA: json.dumps(schema, separators=(",", ":")).encode()}
     for old, new in files.items():
         data = members[old]
-        # Sparse matrices are archives of their own, with dates of their own.
-        made[new] = pack_archive(unpack_archive(data)) if data[:2] == b"PK" else data
+        if data[:2] == b"PK":  # a sparse matrix: an archive of its own, with dates of its own
+            data = pack_archive(unpack_archive(data))
+        elif new.endswith(".npy") and b"'|V" in data[:1024]:
+            data = _without_padding(data)
+        made[new] = data
     return made
+
+
+def _without_padding(data: bytes) -> bytes:
+    """Records (the nodes of trees) with zeros between their fields, where old memory shows."""
+    import numpy as np
+
+    from whence.store.formats.arrays import without_padding
+
+    sink = io.BytesIO()
+    np.save(sink, without_padding(np.load(io.BytesIO(data), allow_pickle=False)))
+    return sink.getvalue()
 
 
 def _renumber(node: Any, ids: dict[int, int], files: dict[str, str]) -> None:

@@ -83,8 +83,10 @@ def to_arrow(value: Any, node: str) -> tuple[Iterable[pa.RecordBatch], pa.Schema
         # DuckDB gives no order unless the last thing asked of it was one.
         return reader, reader.schema, Layout(), str(value.type) == "ORDER_RELATION"
     elif top == "ibis":
-        reader = value.to_pyarrow_batches(chunk_size=BATCH_ROWS)
-        return reader, reader.schema, Layout(), type(value.op()).__name__ == "Sort"
+        # Not to_pyarrow_batches: Ibis 12 asks DuckDB 2 for a method that is gone.
+        table = value.to_pyarrow()
+        ordered = type(value.op()).__name__ == "Sort"
+        return table.to_batches(BATCH_ROWS), table.schema, Layout(), ordered
     else:
         raise UnknownType.of(node, value)
     return table.to_batches(BATCH_ROWS), table.schema, layout, True
