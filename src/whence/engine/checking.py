@@ -71,18 +71,19 @@ def rerun_all(
     waiting.reverse()
     while waiting or pool.busy:
         while waiting and (pool.idle() is not None or pool.can_grow):
-            task = waiting.pop()
-            (pool.idle() or pool.add()).start(task, planner.make_job(task))
+            upcoming = waiting.pop()
+            (pool.idle() or pool.add()).start(upcoming, planner.make_job(upcoming))
         for worker in pool.finished(0.5):
-            task = worker.job
+            task: Task = worker.job
+            node, partition = task.key
             stored = task.artifact.digest if task.artifact else ""
             try:
                 outcome = worker.result()
                 made = parts_artifact(outcome.splits) if outcome.splits else outcome.artifact
-                rerun = Rerun(*task.key, stored, made.digest if made else "", outcome.error or "")
+                rerun = Rerun(node, partition, stored, made.digest if made else "", outcome.error or "")
             except WorkerDied as error:
                 pool.remove(worker)
-                rerun = Rerun(*task.key, stored, "", error.cause)
+                rerun = Rerun(node, partition, stored, "", error.cause)
             done.append(rerun)
             if progress is not None:
                 progress(rerun)

@@ -21,7 +21,7 @@ from whence.engine.environment import Environment, interpreter
 from whence.engine.localstate import LocalState
 from whence.engine.observe import ObserveContext, current_digest
 from whence.engine.stats import StatCache
-from whence.errors import CorruptBlob
+from whence.errors import ConfigError, CorruptBlob
 from whence.graph.binding import Graph, bind
 from whence.graph.code import Closure, CodeTree, Fallback, ModuleSource, ModuleSummary, summarise
 from whence.graph.digest import Digest, canonical_json, digest_text
@@ -48,14 +48,14 @@ class Stores:
     catalog: Catalog
     blobs: Blobs
     stats: StatCache
-    verified: dict[Digest, tuple[int, int, int, int]]
+    verified: dict[str, tuple[int, int, int, int]]
 
     @staticmethod
     def open(config: Config) -> Stores:
         state = LocalState(config.state_dir)
         catalog = open_catalog(config.catalog)
         verified = {
-            Digest(digest): (stat[0], stat[1], stat[2], stat[3])
+            digest: (stat[0], stat[1], stat[2], stat[3])
             for digest, stat in (state.get("verified") or {}).items()
         }
         blobs = open_blobs(config.store, config.state_dir / "cache", verified=verified)
@@ -99,6 +99,7 @@ class Session:
     graph_text: str
     seed: int | None
     params: Mapping[str, Any]
+    vendored: Mapping[str, str] = field(default_factory=dict)
     pinned: World | None = None
     _reach: dict[frozenset[str], tuple[Mapping[str, str], Digest]] = field(default_factory=dict)
     _closures: dict[str, Closure] = field(default_factory=dict)
@@ -145,7 +146,13 @@ class Session:
         key = frozenset(modules)
         found = self._reach.get(key)
         if found is None:
-            reached = dict(self.environment.distributions_of(key))
+            reached = {
+                f"vendored:{name}": digest
+                for name, digest in self.vendored.items()
+                if any(_is_within(module, (name,)) for module in key)
+            }
+            outside = [module for module in key if not _is_within(module, self.vendored)]
+            reached.update(self.environment.distributions_of(outside))
             reached.update(interpreter())
             found = self._reach[key] = (reached, digest_environment(reached))
         return found
@@ -259,12 +266,8 @@ def open_session(
         specs=specs,
         imports=_observations(found["imports"]),
         graph=bind(specs, merged, seed if seed is not None else config.seed),
-        code=CodeTree(
-            summaries,
-            native=_native(tree),
-            vendored=config.vendored,
-            roots=config.pipeline,
-        ),
+        code=_code_tree(config, tree, summaries),
+        vendored=_vendored(config, tree),
         graph_text=canonical_json(found["specs"]),
         seed=seed if seed is not None else config.seed,
         params=merged,
@@ -293,12 +296,8 @@ def open_world(stores: Stores, world: World, environment: Environment | None = N
         specs=specs,
         imports=_observations(world.imports),
         graph=bind(specs, world.params, world.seed),
-        code=CodeTree(
-            summaries,
-            native=_native(tree),
-            vendored=stores.config.vendored,
-            roots=stores.config.pipeline,
-        ),
+        code=_code_tree(stores.config, tree, summaries),
+        vendored=_vendored(stores.config, tree),
         graph_text=graph_text,
         seed=world.seed,
         params=world.params,
@@ -359,13 +358,41 @@ def _summaries(stores: Stores, tree: snapshot.Tree) -> list[ModuleSummary]:
     return out
 
 
-def _native(tree: snapshot.Tree) -> dict[str, Digest]:
-    """The project's own compiled modules, by content."""
-    return {
-        path.rpartition("/")[2].partition(".")[0]: Digest(entry.digest)
-        for path, entry in tree.files.items()
-        if path.endswith((".so", ".pyd"))
-    }
+def _code_tree(config: Config, tree: snapshot.Tree, summaries: Iterable[ModuleSummary]) -> CodeTree:
+    kept = list(summaries)
+    native = {}
+    for path in tree.native_files:
+        folder, _, file = path.rpartition("/")
+        found = _module_name(f"{folder}/{file.partition('.')[0]}.py".lstrip("/"), config.roots)
+        if found is not None:
+            native[found[0]] = Digest(tree.files[path].digest)
+    # Of a package, discovery imports every module.
+    roots = [s.name for s in kept if _is_within(s.name, config.pipeline)]
+    return CodeTree(kept, native, [_package_of(f, config) for f in config.vendored], roots)
+
+
+def _is_within(module: str, packages: Iterable[str]) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in packages)
+
+
+def _package_of(folder: str, config: Config) -> str:
+    found = _module_name(folder.strip("/") + ".py", config.roots)
+    if found is None:
+        raise ConfigError(
+            f"[tool.whence] vendored: '{folder}' is not a package below {', '.join(config.roots)}.",
+            "name folders that can be imported, relative to the project's root.",
+        )
+    return found[0]
+
+
+def _vendored(config: Config, tree: snapshot.Tree) -> dict[str, str]:
+    """Vendored packages, each with one digest of everything in its folder."""
+    digests: dict[str, str] = {}
+    for folder in config.vendored:
+        prefix = folder.strip("/") + "/"
+        inside = [f"{p}={e.digest}" for p, e in tree.files.items() if p.startswith(prefix)]
+        digests[_package_of(folder, config)] = digest_text("vendored", *inside)
+    return digests
 
 
 def _discovery_key(
