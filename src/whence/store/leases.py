@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from secrets import token_hex
 
 _LINUX = sys.platform.startswith("linux")
 
@@ -49,7 +48,7 @@ class Owner:
         """An owner for this process, with a token of its own."""
         pid = os.getpid()
         start = _process_start(pid) or "unknown"
-        return cls(os.uname().nodename, pid, f"{_machine()}:{start}", token_hex(8))
+        return cls(os.uname().nodename, pid, f"{_machine()}:{start}", os.urandom(8).hex())
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

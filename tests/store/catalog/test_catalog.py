@@ -149,8 +149,12 @@ def test_a_refresh_takes_over_and_voids_plans(catalog: Catalog, owner: Owner) ->
     generation = catalog.generation
     result = catalog.commit_task(build, task("rates", new, replace=True), [new])
     assert result.won
-    assert [row.output for row in catalog.find_memo(key("rates"))] == [new.digest]
+    assert [row.output for row in catalog.find_memo(key("rates"))] == [new.digest, old.digest]
     assert catalog.generation > generation
+    newest = small("newest")
+    catalog.commit_task(build, task("rates", newest, replace=True), [newest])
+    rows = catalog.find_memo(key("rates"))
+    assert [row.output for row in rows] == [newest.digest, old.digest]
 
 
 def test_a_damaged_winner_is_replaced(catalog: Catalog, owner: Owner, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ A hit needs a row whose observations all have the digests that they have now.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from whence.graph.digest import Digest, digest_text
@@ -25,6 +25,7 @@ _PUT = """
 INSERT INTO memo (static_key, observed_key, output, run_id, created, observed)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (static_key, observed_key) DO NOTHING
 """
+_ROW = "WHERE static_key = ? AND observed_key = ?"
 
 
 @lru_cache(maxsize=4096)
@@ -64,22 +65,22 @@ def remember(
     meant to replace it, or where what it gave is no longer whole.
     """
     text, observed_key = spell(task.observed)
-    values = (task.static_key, observed_key, output, run_id, time.time(), text)
+    key = (task.static_key, observed_key)
+    values = (*key, output, run_id, time.time(), text)
     if task.replace:
         gone = db.query("SELECT output FROM memo WHERE static_key = ?", (task.static_key,))
         if any(old != output for (old,) in gone):
             next_generation(db)
-        db.write("DELETE FROM memo WHERE static_key = ?", (task.static_key,))
+        # Rows with other observations stay: they may hold again, and until then this is newer.
+        db.write(f"DELETE FROM memo {_ROW}", key)
     if db.write(_PUT, values):
         return output
-    where = "WHERE static_key = ? AND observed_key = ?"
-    key = (task.static_key, observed_key)
-    ((first,),) = db.query(f"SELECT output FROM memo {where}", key)
+    ((first,),) = db.query(f"SELECT output FROM memo {_ROW}", key)
     if first == output:
         return output
     if not artifacts.broken(db, [first], blob_exists):
         return Digest(first)
-    db.write(f"DELETE FROM memo {where}", key)
+    db.write(f"DELETE FROM memo {_ROW}", key)
     db.write(_PUT, values)
     next_generation(db)
     return output
@@ -89,13 +90,7 @@ def forget(db: Database, static_key: str, observed_key: str) -> None:
     """Drop one row, and void plans that were made from it."""
 
     def work() -> None:
-        sql = "DELETE FROM memo WHERE static_key = ? AND observed_key = ?"
-        if db.write(sql, (static_key, observed_key)):
+        if db.write(f"DELETE FROM memo {_ROW}", (static_key, observed_key)):
             next_generation(db)
 
     db.transact(work)
-
-
-def outputs(rows: Iterable[MemoRow]) -> set[Digest]:
-    """The outputs of `rows`."""
-    return {row.output for row in rows}

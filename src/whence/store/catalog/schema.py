@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from secrets import token_hex
+import os
 
 from whence.store.catalog.database import Database, Dialect
 
@@ -89,7 +89,7 @@ def create(db: Database) -> None:
         "INSERT INTO meta (key, value) VALUES (?, ?)",
         [
             ("schema_version", str(SCHEMA_VERSION)),
-            ("store_id", token_hex(16)),
+            ("store_id", os.urandom(16).hex()),
             ("generation", "1"),
         ],
     )
