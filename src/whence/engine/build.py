@@ -99,8 +99,9 @@ class Builder:
                 self._record_hits()
                 self._poll_waiting()
                 self._dispatch()
-                for worker in self.pool.finished(POLL_S if self._should_poll else 0.5):
-                    self._collect(worker)
+                if self.pool.busy or self.waiting:
+                    for worker in self.pool.finished(POLL_S if self._should_poll else 0.5):
+                        self._collect(worker)
             status = self._finish()
         finally:
             heart.stop()

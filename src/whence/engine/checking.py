@@ -74,9 +74,9 @@ def rerun_all(
             upcoming = waiting.pop()
             (pool.idle() or pool.add()).start(upcoming, planner.make_job(upcoming))
         for worker in pool.finished(0.5):
-            task: Task = worker.job
-            node, partition = task.key
-            stored = task.artifact.digest if task.artifact else ""
+            ended: Task = worker.job
+            node, partition = ended.key
+            stored = ended.artifact.digest if ended.artifact else ""
             try:
                 outcome = worker.result()
                 made = parts_artifact(outcome.splits) if outcome.splits else outcome.artifact
