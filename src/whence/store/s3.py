@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -65,7 +66,11 @@ class S3Blobs:
         client: Any = {"allow_http": True} if endpoint.startswith("http://") else {}
         # from_url takes the credentials from the environment where options do not name them.
         self.url = url
-        self.store: Any = S3Store.from_url(url, client_options=client, **config)
+        # Minutes of silent retries would look like a hang.
+        patience: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+        self.store: Any = S3Store.from_url(
+            url, client_options=client, retry_config=patience, **config
+        )
         self.cache_dir = cache_dir
         self.cache = _Cache(self, cache_dir / "blobs", cache_dir, verified)
 
@@ -181,8 +186,8 @@ class S3Blobs:
                     f"{STORE_VERSION}.",
                     "upgrade whence.",
                 )
-            meta = found.meta
-            return marker, {"e_tag": meta["e_tag"], "version": meta.get("version")}
+            kept = {name: found.meta.get(name) for name in ("e_tag", "version")}
+            return marker, {name: text for name, text in kept.items() if text is not None}
 
     def upload(self, digest: Digest) -> None:
         """Put the cache's copy where it is absent."""
@@ -203,7 +208,7 @@ class S3Blobs:
                 self.store.put(_key(digest), path.read_bytes(), mode="create")
         except AlreadyExistsError:
             return  # another writer of the same content was quicker
-        except BaseError as error:
+        except (BaseError, OSError) as error:  # an absent bucket is a FileNotFoundError
             raise StoreUnwritable(
                 f"The blob {digest} cannot be written to '{self.url}': {_first_line(error)}.",
                 "check the bucket, its endpoint and the credentials in the environment.",
