@@ -17,6 +17,8 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 
+from whence.engine.snapshot import link_data
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,6 +156,7 @@ def install(
     project = os.path.realpath(project_root)
     folders = frozenset(folder for folder, _, _ in os.walk(snapshot))
     installed = Installed(snapshot, project, folders)
+    link_data(snapshot, project)
     installed._activate(python_roots)
     return installed
 

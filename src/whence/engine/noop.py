@@ -92,7 +92,7 @@ def _holds(receipt: "dict[str, Any]") -> bool:
         from whence.engine.observe_env import env_digest
 
         for name, digest in receipt["env"].items():
-            if env_digest(name, receipt["salt"]) != digest:
+            if env_digest(name, receipt["salt"], receipt["secrets"]) != digest:
                 return False
     from whence.store.catalog.peek import peek
 

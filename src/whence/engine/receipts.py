@@ -52,7 +52,7 @@ def write(
         watched.update(os.path.join(config.root, path) for path in probe.watch)
     env: dict[str, str] = {}
     for kind, name, digest in _observed(session, builder):
-        if kind in ("file", "listing"):
+        if kind in ("file", "exists", "listing"):
             watched.add(os.path.join(config.root, name))
         elif kind == "env":
             env[name] = digest
@@ -80,6 +80,7 @@ def write(
         "stats": stats,
         "env": env,
         "salt": stores.catalog.store_id,
+        "secrets": list(config.secrets),
         "expires": _expiry(session, builder),
     }
     key = receipt_key(str(config.root), builder.targets, params, seed, profile, sys.path)

@@ -45,7 +45,7 @@ class Setup:
     capture_logs: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: pickled by the thousand
 class Argument:
     """One input of a task: the artifacts of one or more partitions, and the form wanted."""
 
@@ -55,7 +55,7 @@ class Argument:
     union: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: pickled by the thousand
 class Job:
     """One task, ready to run."""
 
@@ -68,7 +68,7 @@ class Job:
     unit_digest: str = ""  # of a source: what its partition must hold
 
 
-@dataclass(slots=True)
+@dataclass
 class Outcome:
     """What came of a job: an artifact, or an error."""
 

@@ -230,7 +230,7 @@ def param(default: Any = None, doc: str = "") -> Any:
     return Param(default, doc)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: pickled by the thousand
 class Parameter:
     """One parameter of a node's function, before it is bound."""
 
@@ -260,7 +260,7 @@ class Parameter:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: pickled by the thousand
 class NodeSpec:
     """A node as discovery found it: plain values only."""
 

@@ -94,8 +94,7 @@ def call_trick(walker: Walker, node: ast.Call, name: str, builtin: bool, use: in
     line = node.lineno
     if name in _IMPORTERS:
         if (module := constant_import(node, walker.context.binder.package)) is not None:
-            if isinstance(first := node.args[0], ast.Constant):
-                walker.context.imported.add((first.value if first.value[0] != "." else module, ""))
+            walker.context.imported.add((_spelled(node.args[0], module), ""))
             walker.record("@" + module, (), use, line)
         elif builtin or not _is_own(walker, node.func):
             walker.trick(line, f"{name}() with a computed name", "project")
@@ -128,6 +127,13 @@ def call_trick(walker: Walker, node: ast.Call, name: str, builtin: bool, use: in
         if dotted.startswith(_PICKLES) or allowed:
             walker.trick(line, "unpickling may call any code of the project", "project")
     return False
+
+
+def _spelled(node: ast.expr, module: str) -> str:
+    """The module that an import call names: more than it returns for `__import__("a.b")`."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value[0] != ".":
+        return node.value
+    return module
 
 
 def _is_own(walker: Walker, func: ast.expr) -> bool:
@@ -169,8 +175,8 @@ def _builtin(walker: Walker, node: ast.Call, name: str, use: int) -> bool:
     elif name in ("eval", "exec", "compile"):
         walker.keep_all = True
         first = node.args[0] if node.args else None
-        known = isinstance(first, ast.Constant) and isinstance(first.value, str)
-        if not (known and isinstance(first, ast.Constant) and walker.embedded(first.value)):
+        code = first.value if isinstance(first, ast.Constant) else None
+        if not (isinstance(code, str) and walker.embedded(code)):
             walker.trick(line, f"{name}() of code that is not written here", "project")
     elif name == "help":
         walker.flags |= USES_DOC

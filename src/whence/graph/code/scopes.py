@@ -66,8 +66,8 @@ class Binder:
         names = scope.names
         match node:
             case ast.Assign():
-                if (alias := self.assigned_module(node)) is not None:
-                    scope.imports.setdefault(alias[0], []).append((alias[1], "", alias[1]))
+                if (module := self.assigned_module(node)) is not None:
+                    scope.imports.setdefault(module[0], []).append((module[1], "", module[1]))
                     return
                 for target in node.targets:
                     names.update(targets(target))

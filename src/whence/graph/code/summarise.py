@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 
 from whence.graph.code.model import (
+    DECO,
     HOOKS,
     STATEFUL,
     Definition,
@@ -17,7 +17,7 @@ from whence.graph.code.model import (
     SyntaxFault,
 )
 from whence.graph.code.purity import LOOKING_METHODS
-from whence.graph.code.scopes import CLASS, Binder, Scope, targets
+from whence.graph.code.scopes import Binder, Scope, targets
 from whence.graph.code.walk import Context, Walker
 from whence.graph.digest import Digest, digest_bytes, digest_text
 
@@ -52,7 +52,6 @@ _IMMUTABLE_CALLS = frozenset(
 _MUTABLE_CALLS = frozenset(
     ["list", "dict", "set", "defaultdict", "Counter", "deque", "OrderedDict", "bytearray"]
 )
-_SPELLED = re.compile("\0")
 
 
 def summarise(source: ModuleSource) -> ModuleSummary:
@@ -120,10 +119,10 @@ class _Summariser:
         if _is_type_checking(test):
             self.typing_only += node.body
             return node.orelse
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            if _is_type_checking(test.operand):
-                self.typing_only += node.orelse
-                return node.body
+        negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+        if isinstance(test, ast.UnaryOp) and negated and _is_type_checking(test.operand):
+            self.typing_only += node.orelse
+            return node.body
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
             sides = [test.left, test.comparators[0]]
             if any(isinstance(s, ast.Name) and s.id == "__name__" for s in sides) and any(
@@ -226,7 +225,7 @@ class _Summariser:
     ) -> tuple[FunctionForm, Digest]:
         decorators: list[tuple[str, str, str]] = []
         for each in node.decorator_list:
-            text = walker.apart(lambda each=each: walker._list([each], 256))  # type: ignore[misc]
+            text = walker.apart(lambda each=each: walker._list([each], DECO))  # type: ignore[misc]
             decorators.append((*_decorator_root(each), text))
         outer = walker.apart(lambda: walker.leave(None))
         scope = walker.type_parameters(node)
@@ -308,6 +307,8 @@ class _Summariser:
 
     def _exports(self) -> tuple[tuple[str, ...] | None, bool]:
         """Names in ``__all__`` where it is written out, and whether there is one."""
+        if "__all__" not in self.source.text:
+            return None, False
         found: list[str] = []
         has_all = False
         for definition_node in self.statements:
@@ -384,17 +385,25 @@ def _class_flags(node: ast.ClassDef) -> int:
             changed = part.value
             if isinstance(part, ast.Attribute) and _is_class(changed, node.name):
                 flags |= STATEFUL
-        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            if part.func.attr not in LOOKING_METHODS:
-                changed = part.func.value
+        elif (
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr not in LOOKING_METHODS
+        ):
+            changed = part.func.value
         while isinstance(changed, ast.Attribute | ast.Subscript):
-            if isinstance(changed, ast.Attribute):
-                if changed.attr in shared or _is_class(changed.value, node.name):
-                    flags |= STATEFUL
-            changed = changed.value
-        if isinstance(part, ast.Call) and getattr(part.func, "id", "") == "setattr" and part.args:
-            if _is_class(part.args[0], node.name):
+            if isinstance(changed, ast.Attribute) and (
+                changed.attr in shared or _is_class(changed.value, node.name)
+            ):
                 flags |= STATEFUL
+            changed = changed.value
+        if (
+            isinstance(part, ast.Call)
+            and getattr(part.func, "id", "") == "setattr"
+            and part.args
+            and _is_class(part.args[0], node.name)
+        ):
+            flags |= STATEFUL
     return flags
 
 
@@ -404,6 +413,3 @@ def _is_class(node: ast.expr, name: str) -> bool:
     if isinstance(node, ast.Attribute):
         return node.attr == "__class__"
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "type"
-
-
-__all__ = ["CLASS", "summarise"]

@@ -57,6 +57,7 @@ _QUIET_GLOBALS = frozenset(
         "__cached__",
     ]
 )
+_WORD = re.compile(r"\w+")
 _SKIPPED = frozenset({"ctx", "type_comment", "kind", "type_ignores"})
 _OMITTED_WHEN_EMPTY = frozenset({"type_params", "default_value"})  # newer than Python 3.11
 _READING = frozenset({"BinOp", "Compare", "JoinedStr", "FormattedValue", "UnaryOp", "Starred"})
@@ -105,7 +106,7 @@ class Walker:
         self.order: dict[str, None] = {}
         self.spoken: set[str] = set()
         self.keep_all = False
-        self._words: re.Pattern[str] | None = None
+        self._words: frozenset[str] | None = None
         self._refs: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         self._scopes: list[Scope] = []
         self._level = 0  # functions around; 0 while the module is imported
@@ -465,7 +466,7 @@ class Walker:
             if self._annotation:
                 self.embedded(value)
             elif self._words is not None:
-                self.spoken.update(self._words.findall(value))
+                self.spoken.update(self._words.intersection(_WORD.findall(value)))
 
     def embedded(self, code: str) -> bool:
         """References of code written as a string; False where it cannot be parsed."""
@@ -672,7 +673,7 @@ class Walker:
         scope.parameters = node_parameters
         scope.escaping = _escaping(node)
         if node_parameters:
-            self._words = re.compile(r"\b(?:" + "|".join(map(re.escape, node_parameters)) + r")\b")
+            self._words = node_parameters
         self.written |= scope.globals & _stored(node) if scope.globals else set()
         outer_quals = self._quals
         self._quals = [*outer_quals, node.name]
