@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.store.catalog.parts import ENV, FILE, big, key, small, start, task
 
+import whence
 from whence.errors import UnknownId
 from whence.graph.digest import digest_text
 from whence.graph.observation import Observation
@@ -301,10 +302,35 @@ def test_logs_may_hold_any_character(catalog: Catalog, owner: Owner) -> None:
 
 
 def test_importing_the_catalog_stays_light() -> None:
-    heavy = "{'pyarrow', 'psycopg', 'numpy', 'pandas', 'click', 'rich', 'inspect'}"
+    heavy = "{'pyarrow', 'psycopg', 'numpy', 'pandas', 'click', 'rich'}"
     code = (
         "import sys, whence.store.catalog, whence.store.gc;"
-        f"print(sorted(({heavy} - {{'inspect'}}) & set(sys.modules)))"
+        f"print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_peeking_imports_nothing_else() -> None:
+    code = (
+        "import sys; before = set(sys.modules);"
+        "import whence.store.catalog.peek;"
+        "heavy = {'dataclasses', 'sqlite3', 'json', 're', 'inspect', 'enum', 'typing'};"
+        "print(sorted(heavy & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path(next(iter(whence.__path__))).parent)},
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_imported() -> None:
+    from whence.store import catalog as package
+
+    assert all(getattr(package, name) for name in package.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        package.nothing  # noqa: B018

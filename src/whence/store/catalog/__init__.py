@@ -6,31 +6,44 @@ Main path: `opening.py` (a catalog from its address) -> `catalog.py` (everything
 
 Rules, which the code follows: a commit is one transaction and is whole or absent; a row exists
 only if what it refers to exists; a row is deleted before the blob it refers to.
+
+Names are imported when first used: `peek.py` is on the path of a build that has nothing to do.
 """
 
 from __future__ import annotations
 
-from whence.graph.observation import Observation
-from whence.store.catalog.catalog import Catalog
-from whence.store.catalog.opening import open_catalog
-from whence.store.catalog.records import (
-    Acceptance,
-    BlobVanished,
-    BuildRow,
-    BuildStart,
-    CatalogBusy,
-    CommitResult,
-    HitRecord,
-    LeaseResult,
-    Match,
-    MemoRow,
-    PredictionRecord,
-    RunRecord,
-    RunRow,
-    TaskRecord,
-    TaskRow,
-)
-from whence.store.leases import Owner, heartbeat_s, is_alive
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from whence.graph.observation import Observation
+    from whence.store.catalog.catalog import Catalog
+    from whence.store.catalog.opening import open_catalog
+    from whence.store.catalog.records import (
+        Acceptance,
+        BlobVanished,
+        BuildRow,
+        BuildStart,
+        CatalogBusy,
+        CommitResult,
+        HitRecord,
+        LeaseResult,
+        Match,
+        MemoRow,
+        PredictionRecord,
+        RunRecord,
+        RunRow,
+        TaskRecord,
+        TaskRow,
+    )
+    from whence.store.leases import Owner, heartbeat_s, is_alive
+
+_HOMES = {
+    "Catalog": "whence.store.catalog.catalog",
+    "Observation": "whence.graph.observation",
+    "Owner": "whence.store.leases",
+    "heartbeat_s": "whence.store.leases",
+    "is_alive": "whence.store.leases",
+    "open_catalog": "whence.store.catalog.opening",
+}
 
 __all__ = [
     "Acceptance",
@@ -55,3 +68,13 @@ __all__ = [
     "is_alive",
     "open_catalog",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES.get(name, "whence.store.catalog.records")), name)
+    globals()[name] = value
+    return value
