@@ -171,7 +171,9 @@ def _builtin(walker: Walker, node: ast.Call, name: str, use: int) -> bool:
         else:
             walker.keep_all = True
     elif name in ("vars", "dir"):
-        _of_object(walker, node.args[0], ("*",), STORE | MUT if use & MUT else READ)
+        if _of_object(walker, node.args[0], ("*",), STORE | MUT if use & MUT else READ):
+            walker._silently(node.args[0])
+            return True
     elif name in ("eval", "exec", "compile"):
         walker.keep_all = True
         first = node.args[0] if node.args else None

@@ -281,9 +281,7 @@ class CodeTree:
         if known is None:
             path = tuple(chain.split(".")) if chain else ()
             hits = self._names.resolve(module, base, path) or ()
-            known = bool(hits) and all(
-                h.kind == EXTERNAL and h.name.partition(".")[0] == "whence" for h in hits
-            )
+            known = bool(hits) and all(map(_is_of_whence, hits))
             self._whence[key] = known
         return known
 
@@ -328,6 +326,8 @@ class CodeTree:
                     if (ref.now | ref.later) == IMPORT and not hit.name:
                         continue
                     self._add_other(parts, hit, where, ref.line, soft=ref.soft)
+            if own is not None and not ref.later and hits and all(map(_is_of_whence, hits)):
+                continue  # a node's own decorator: its options arrive through discovery
             if not plain:
                 targets = sorted(f"{h.module}:{h.name}" for h in hits)
                 bindings.append(f"{ref.base}.{'.'.join(ref.chain)}={'|'.join(targets)}")
@@ -580,6 +580,10 @@ def locate(tree: CodeTree) -> dict[str, tuple[str, int, int]]:
 
 def _union(sets: Sequence[frozenset[T]]) -> frozenset[T]:
     return frozenset[T]().union(*sets)
+
+
+def _is_of_whence(hit: Hit) -> bool:
+    return hit.kind == EXTERNAL and hit.name.partition(".")[0] == "whence"
 
 
 def _spell_key(key: Key) -> str:
