@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -108,7 +109,7 @@ def respelled(draw: st.DrawFn, table: pa.Table) -> pa.Table:
         table = pa.concat_tables([table.slice(0, 1), table]).combine_chunks().slice(1)
     cuts = sorted(draw(st.lists(st.integers(0, table.num_rows), max_size=3)))
     edges = [0, *cuts, table.num_rows]
-    pieces = [table.slice(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [table.slice(a, b - a) for a, b in pairwise(edges)]
     table = pa.concat_tables(pieces)
     for at, field in enumerate(table.schema):
         column = table.column(at)

@@ -152,12 +152,13 @@ def test_a_full_disk_is_an_error_with_numbers(tmp_path: Path) -> None:
     try:
         blobs = LocalBlobs(small)
         kept = blobs.put_bytes(DATA)
-        with pytest.raises(StoreFull, match="1000000 bytes are needed, .* are free") as caught:
+        with pytest.raises(StoreFull, match=r"1000000 bytes are needed, .* are free") as caught:
             blobs.put_bytes(b"x" * 1_000_000)
         assert str(small) in caught.value.cause and "whence gc" in caught.value.fix
         assert blobs.sweep(0.0) == []  # the temporary file is gone
         assert blobs.get_bytes(kept) == DATA
         from tests.store.test_tables import big_table
+
         from whence.store.formats import encode
 
         with pytest.raises(StoreFull):  # through Arrow's writer, too

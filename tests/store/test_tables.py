@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.store.strategies import respelled, tables
+
 from whence.errors import ValueFault
 from whence.store.blobs import LocalBlobs
 from whence.store.formats import compact, decode, decode_union, encode
@@ -75,6 +75,7 @@ def test_what_is_stored_is_read_back(table: pa.Table) -> None:
     assert _canonical(again.to_pylist()) == _canonical(table.to_pylist())
 
 
+_LIST, _STRUCT = pa.list_(pa.int64()), pa.struct([("a", pa.int8())])
 PAIRS_THAT_DIFFER = {
     "int32, int64": (pa.array([1], pa.int32()), pa.array([1], pa.int64())),
     "null, NaN": (pa.array([None], pa.float64()), pa.array([math.nan])),
@@ -82,14 +83,14 @@ PAIRS_THAT_DIFFER = {
     "null, zero": (pa.array([None], pa.int64()), pa.array([0])),
     "zero, minus zero": (pa.array([0.0]), pa.array([-0.0])),
     "text, bytes": (pa.array(["a"]), pa.array([b"a"])),
-    "null list, empty list": (pa.array([None], pa.list_(pa.int64())), pa.array([[]], pa.list_(pa.int64()))),
+    "null list, empty list": (pa.array([None], _LIST), pa.array([[]], _LIST)),
     "lists cut elsewhere": (pa.array([[1], [2, 3]]), pa.array([[1, 2], [3]])),
     "text cut elsewhere": (pa.array(["ab", "c"]), pa.array(["a", "bc"])),
-    "null struct, struct of nulls": (pa.array([None], pa.struct([("a", pa.int8())])), pa.array([{"a": None}], pa.struct([("a", pa.int8())]))),
+    "null struct, struct of nulls": (pa.array([None], _STRUCT), pa.array([{"a": None}], _STRUCT)),
     "time unit": (pa.array([0], pa.timestamp("s")), pa.array([0], pa.timestamp("ms"))),
     "time zone": (pa.array([0], pa.timestamp("s")), pa.array([0], pa.timestamp("s", "UTC"))),
     "rows swapped": (pa.array([1, 2]), pa.array([2, 1])),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", PAIRS_THAT_DIFFER)
@@ -154,24 +155,27 @@ def test_nullable_integers_are_what_arrow_says(blobs: LocalBlobs) -> None:
     pd.testing.assert_frame_equal(again, frame)  # as floats the last digit would be lost
 
 
+_DURATIONS = pd.to_timedelta([1, 2])
+_LETTERS = pd.Categorical(["b", None, "a"], ["b", "a", "z"], ordered=True)
+_TWO_LEVELS = pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["i", None])
 FRAMES = {
     "plain": pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, math.nan]}),
     "no rows": pd.DataFrame({"a": pd.Series([], dtype="int64"), "b": pd.Series([], dtype="str")}),
-    "dates": pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None]), "d": pd.to_timedelta([1, 2])}),
+    "dates": pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None]), "d": _DURATIONS}),
     "zones": pd.DataFrame({"t": pd.date_range("2020", periods=2, tz="Europe/Berlin", unit="s")}),
-    "category": pd.DataFrame({"c": pd.Categorical(["b", None, "a"], ["b", "a", "z"], ordered=True)}),
+    "category": pd.DataFrame({"c": _LETTERS}),
     "category of numbers": pd.DataFrame({"c": pd.Categorical([3, 1, 3])}),
     "no rows, category": pd.DataFrame({"c": pd.Categorical([], ["b", "a"])}),
     "index": pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key")),
     "unnamed index": pd.DataFrame({"a": [1, 2]}, index=[5, 7]),
-    "two levels": pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")], names=["i", None])),
+    "two levels": pd.DataFrame({"a": [1, 2]}, index=_TWO_LEVELS),
     "index named as a column": pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 4], name="a")),
     "booleans": pd.DataFrame({"b": pd.array([True, None], dtype="boolean"), "c": [True, False]}),
     "periods": pd.DataFrame({"p": pd.period_range("2020", periods=2, freq="M")}),
     "intervals": pd.DataFrame({"p": pd.interval_range(0, 2)}),
     "no columns": pd.DataFrame(index=pd.Index([1, 2])),
     "nothing": pd.DataFrame(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FRAMES)

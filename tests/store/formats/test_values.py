@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-
 from tests.store.strategies import plain_values, rich_values
+
 from whence.errors import ValueFault
 from whence.store.artifact import Artifact
 from whence.store.blobs import LocalBlobs

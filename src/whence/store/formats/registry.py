@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -71,8 +72,6 @@ _BY_TYPE = {
     "whence.Figure": "figure",
     "pathlib.Path": "directory",
 }
-
-_TREE_TYPES = frozenset({"dict", "list", "tuple", "set", "frozenset", "complex", "bytearray"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +240,7 @@ def _encode_other(value: object, writing: Writing, where: str) -> Artifact:
     if user is not None:
         return _encode_user(value, user, writing)
     name = _format_of(kind)
-    if name is None and kind is dict and _all_tensors(value):
+    if name is None and kind in (dict, OrderedDict) and _all_tensors(value):
         name = "tensors"
     if name is not None:
         if writing.key and name != "table":
@@ -307,8 +306,6 @@ def _format_of(kind: type) -> str | None:
         found = _BY_TYPE.get(f"{top}.{base.__name__}")
         if found is not None:
             return found
-        if top == "collections" and base.__name__ == "OrderedDict":
-            return None
     return None
 
 
