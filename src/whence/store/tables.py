@@ -207,10 +207,12 @@ def concat_tables(
     """Partitions as one table, in order, without copying.
 
     A column that is entirely null in one partition takes the type that it has in the others.
-    Unordered categories that differ between partitions become plain values.
+    Unordered categories that differ between partitions become plain values. A pandas index
+    without a name is dropped: it numbers the rows of one partition, not of them all.
     """
     import pyarrow as pa
 
+    parts = [(key, *_without_unnamed_index(table, layout)) for key, table, layout in parts]
     first_key, first, layout = parts[0]
     for key, table, other in parts[1:]:
         if table.schema.names != first.schema.names or other.meaning() != layout.meaning():
@@ -225,6 +227,14 @@ def concat_tables(
     joined = pa.concat_tables([_promote(table, schema) for _, table in flat])
     kept = {name: cat for name, cat in layout.categories.items() if name not in uneven}
     return joined, Layout(layout.index, layout.series, kept)
+
+
+def _without_unnamed_index(table: pa.Table, layout: Layout) -> tuple[pa.Table, Layout]:
+    unnamed = [column for column, name in layout.index if name is None]
+    if not unnamed:
+        return table, layout
+    index = tuple((column, name) for column, name in layout.index if name is not None)
+    return table.drop_columns(unnamed), Layout(index, layout.series, layout.categories)
 
 
 def _common_schema(parts: Sequence[tuple[str, pa.Table]]) -> pa.Schema:
