@@ -46,6 +46,10 @@ GROW_AFTER_S = 0.05
 POLL_S = 0.02
 
 
+class HitsLost(WhenceError):
+    """A `whence gc` removed values that the build had planned to use; planning again helps."""
+
+
 class Builder:
     """One evaluation of targets in a session's world."""
 
@@ -182,11 +186,18 @@ class Builder:
             self.planner.make_recipe(task)
             if self._take_hit(task, self.catalog.find_memo(task.static_key)):
                 continue
+            if task.node.spec.kind == "source" and self.session.pinned is not None:
+                self._fail(
+                    task,
+                    f"The content that source '{task.label}' had is no longer in the store.",
+                    "accept builds that you want to rebuild, or keep more of them: `whence gc`.",
+                )
+                continue
             heapq.heappush(self.to_run, (task.index, task.partition, task))
 
     def _take_hit(self, task: Task, rows: Sequence[MemoRow]) -> bool:
         """Settle the task with a remembered result, if one holds in this world."""
-        if task.replace or self.from_scratch:
+        if task.replace or self._runs_anew(task):
             return False
         for row in rows:
             if not all(self._holds(task, o.kind, o.name, o.digest) for o in row.observed):
@@ -206,6 +217,11 @@ class Builder:
             self._settle(task, artifact, "hit")
             return True
         return False
+
+    def _runs_anew(self, task: Task) -> bool:
+        """Whether a rebuild from scratch runs the task; what came from outside stays recorded."""
+        spec = task.node.spec
+        return self.from_scratch and spec.deterministic and spec.kind != "source"
 
     def _holds(self, task: Task, kind: str, name: str, digest: str) -> bool:
         if kind == "seed":
@@ -240,11 +256,15 @@ class Builder:
         batch, self.hits = self.hits, []
         texts = {k: v for _, _, new in batch for k, v in new.items()}
         lost = self.catalog.record_hits(
-            self.build_id, [r for _, r, _ in batch], owner=self.owner, new_texts=texts
+            self.build_id,
+            [r for _, r, _ in batch],
+            owner=self.owner,
+            new_texts=texts,
+            blob_exists=self.session.stores.blobs.exists,
         )
         if lost:
             names = ", ".join(record.node for record in lost[:5])
-            raise WhenceError(
+            raise HitsLost(
                 f"Values of {names} were removed by `whence gc` while this build was planned.",
                 "build again.",
             )
@@ -415,7 +435,9 @@ class Builder:
         if result is None:
             heapq.heappush(self.to_run, (task.index, task.partition, task))
             return  # a gc took a blob before the commit: make it again
-        if result.output is not None and result.output != artifact.digest:
+        # A rebuild from scratch goes on with what it made, to show how far a difference spreads.
+        if result.output not in (None, artifact.digest) and not self.from_scratch:
+            assert result.output is not None
             if task.node.spec.deterministic:
                 task.reason = "made another value than before: declare deterministic=False"
             artifact = self.catalog.get_artifact(result.output)
@@ -453,7 +475,7 @@ class Builder:
             reason=task.reason,
             run=run,
             deterministic=task.node.spec.deterministic,
-            replace=task.replace or self.from_scratch,
+            replace=task.replace,
         )
         upcoming = [t.static_key for _, _, t in self.to_run[:1] if t.static_key not in self.leased]
         try:

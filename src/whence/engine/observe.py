@@ -51,6 +51,7 @@ _EVENTS: Final = frozenset({
 # What a frame's file says about who is asking.
 _OTHER, _PROJECT, _IMPORT, _OWN, _TEXT, _SELF = range(6)
 _HERE = os.path.dirname(__file__) + os.sep
+_STDLIB = os.path.dirname(os.__file__) + os.sep
 _STORE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "store") + os.sep
 
 
@@ -75,6 +76,7 @@ class Seen:
         self.places: dict[str, tuple[str, int]] = {}  # file name -> (path read, its ctime_ns)
         self.written: set[str] = set()
         self.made: set[str] = set()  # folders
+        self.library_probes: dict[tuple[str, str], str] = {}  # -> path
         self.alerts: dict[str, None] = {}
         self.imported: set[str] = set()
         self.env_before: dict[str, str | None] = {}
@@ -229,6 +231,9 @@ class Recorder:
             self._env_set.discard(name)
         if seen.imported:
             self._add_distributions(seen)
+        for key, path in seen.library_probes.items():
+            if path in seen.written:
+                seen.found.pop(key, None)
         if seen.places:
             self._busy.add(get_ident())
             try:
@@ -240,7 +245,7 @@ class Recorder:
 
     def _check_files(self, seen: Seen) -> None:
         for name, (path, ctime_ns) in seen.places.items():
-            if seen.is_own(path):
+            if seen.is_own(path) or ("file", name) not in seen.found:
                 continue
             before, now = seen.found[("file", name)], file_now(path, self.stats)
             if before == now or before == "absent":
@@ -260,6 +265,8 @@ class Recorder:
             file = getattr(module, "__file__", None) or next(
                 iter(getattr(module, "__path__", ())), ""
             )
+            if str(file).startswith(_STDLIB) and "site-packages" not in str(file):
+                continue
             if not self.paths.is_project_code(str(file)):
                 seen.found[("distribution", top)] = "loaded"
 
@@ -368,8 +375,16 @@ class Recorder:
             return
         found = self._existing(path, name)
         kind = kind_now(found)
+        if seen is not None and _is_library(frame):
+            # A library that looks before it writes: dropped if the task goes on to write it.
+            for key in (("exists", name), ("file", name)):
+                if key not in seen.found:
+                    seen.library_probes[key] = path
         if kind == "file" and self.paths.is_inside(name) and _stat(found).st_size <= PROBED_BYTES:
+            probes = dict(seen.library_probes) if seen is not None else {}
             self.note_file(path, frame)
+            if seen is not None:
+                seen.library_probes = probes
         else:
             self._note("exists", name, kind, module)
 
@@ -633,7 +648,7 @@ class Recorder:
         if not self._active or not isinstance(key, (str, bytes)):
             return
         name = os.fsdecode(key)
-        if name in self._env_set:
+        if name in self._env_set or (self._seen is None and not self._n_importing):
             return
         frame = _env_caller(sys._getframe(1))
         if self._seen is not None:
@@ -747,6 +762,18 @@ def _full(path: Any) -> str | None:
         return _abspath(os.fsdecode(path))
     except (TypeError, ValueError):
         return None
+
+
+def _is_library(frame: FrameType | None) -> bool:
+    """Whether an installed package asks, be it through `os.path` or `pathlib`."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if "site-packages" in name or "dist-packages" in name:
+            return True
+        if not name.startswith((_STDLIB, _HERE, "<frozen ")):
+            return False
+        frame = frame.f_back
+    return False
 
 
 def _is_whence(caller: Any) -> bool:

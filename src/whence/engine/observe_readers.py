@@ -38,6 +38,8 @@ READERS: dict[str, tuple[str, ...]] = {
         "read_table", "read_pandas", "read_metadata", "read_schema", "ParquetFile.__init__",
         "ParquetDataset.__init__",
     ),
+    # Holds the same functions; those of `core` where it was imported before the recorder came.
+    "pyarrow.parquet": ("read_table", "read_pandas", "read_metadata", "read_schema"),
     "pyarrow.csv": ("read_csv", "open_csv"),
     "pyarrow.json": ("read_json", "open_json"),
     "pyarrow.feather": ("read_table", "read_feather", "FeatherDataset.__init__"),
@@ -71,6 +73,7 @@ _SOURCE_WORDS = (
 #: Functions that write the file named by their argument at this place.
 WRITERS: dict[str, dict[str, int]] = {
     "pyarrow.parquet.core": {"write_table": 1, "ParquetWriter.__init__": 0, "write_metadata": 1},
+    "pyarrow.parquet": {"write_table": 1, "write_metadata": 1},
     "pyarrow.csv": {"write_csv": 1},
     "pyarrow.feather": {"write_feather": 1},
     "pyarrow.orc": {"write_table": 1},
@@ -84,6 +87,7 @@ WRITERS: dict[str, dict[str, int]] = {
 }  # fmt: skip
 
 _WRITE_WORDS = ("where", "dest", "file", "path", "output_file", "filename", "metadata_path")
+_MARK = "__whence_reader__"
 _SQL = ("sql", "query", "execute", "executemany", "from_query", "begin_query", "query_progress")
 
 
@@ -127,7 +131,7 @@ def _wrap(module: Any, name: str, before: Callable[..., None], skip: int = 0) ->
     holder, _, method = name.rpartition(".")
     place = getattr(module, holder, None) if holder else module
     original = getattr(place, method, None)
-    if place is None or original is None:
+    if place is None or original is None or hasattr(original, _MARK):
         return
     if holder and method == "__init__":
         skip = 1
@@ -138,6 +142,7 @@ def _wrap(module: Any, name: str, before: Callable[..., None], skip: int = 0) ->
             before(current.recorder, args[skip:], kwargs, sys._getframe(1))
         return original(*args, **kwargs)
 
+    setattr(reader, _MARK, True)
     setattr(place, method, reader)
 
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from whence.engine import checking, history, lineage, receipts, snapshot, status
-from whence.engine.build import Builder
+from whence.engine.build import Builder, HitsLost
 from whence.engine.config import Config, find_root, read_config
 from whence.engine.environment import interpreter
 from whence.engine.pool import Pool
@@ -35,6 +35,9 @@ from whence.store.artifact import Artifact
 from whence.store.catalog.records import BuildRow, TaskRow
 from whence.store.formats import decode, decode_union
 from whence.store.gc import GcReport, collect
+
+#: How often a build is planned again when a gc beside it takes values away.
+PLANS = 3
 
 
 class Build:
@@ -179,8 +182,16 @@ class Project:
             session = self.session(params, seed, in_process, pools, jobs)
             pool = self._pool_for(session, pools, jobs, in_process)
             self._check_refresh(session.graph, refresh)
-            builder = Builder(session, chosen, pool, refresh=refresh, progress=progress, argv=argv)
-            outcome = builder.run()
+            for attempt in range(PLANS):
+                builder = Builder(
+                    session, chosen, pool, refresh=refresh, progress=progress, argv=argv
+                )
+                try:
+                    outcome = builder.run()
+                    break
+                except HitsLost:
+                    if attempt == PLANS - 1:
+                        raise
             made = self._made(builder, outcome)
             self.stores.save()
             if made.ok and not in_process:
