@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of programs, one to a line
 """What of the node's function itself counts: not its name, nor the order of its parameters."""
 
 from __future__ import annotations
@@ -215,6 +216,11 @@ def test_unknown_module_is_an_error() -> None:
 def test_syntax_error_says_where(text: str) -> None:
     with pytest.raises(SyntaxFault, match=r"prep/m\.py:\d+: module 'prep\.m' is not valid Python"):
         summarise(ModuleSource("prep.m", "prep/m.py", text, False))
+
+
+def test_long_sums_do_not_exhaust_the_stack() -> None:
+    text = "K = 1\ndef node(a):\n    return a" + " + K" * 700
+    assert list(of(text, "a").definitions) == ["prep.nodes.K"]
 
 
 def test_reachable_modules_follow_imports_and_parents() -> None:

@@ -111,8 +111,8 @@ class Effects:
                         more, outside = self._running(key, allowed)
                         touched |= more
                         changes = changes or outside
-        own = {(module, name) for name in definition.names}
-        touched -= own
+        touched = self._with_aliases(touched)
+        touched -= {(module, name) for name in definition.names}
         if definition.flags & EXPRESSION and called and not touched:
             changes = True
         if changes:
@@ -120,10 +120,39 @@ class Effects:
         for key in touched:
             if key[1] == "*":
                 self.wild.setdefault(key[0], []).append((module, index))
-            elif definition.names:
+            elif self._has_own_name(module, definition):
                 self.named.setdefault(key, set()).add((module, definition.names[0]))
             else:
                 self.folded.setdefault(key, []).append((module, index))
+
+    def _has_own_name(self, module: str, definition: Definition) -> bool:
+        """Whether one name stands for this statement and for nothing else."""
+        if definition.kind not in ("function", "class", "variable"):
+            return False
+        return len(self.names.bound[module].get(definition.names[0], ())) == 1
+
+    def _with_aliases(self, touched: set[Key]) -> set[Key]:
+        """Also what the touched variables were made of: `alias = REGISTRY`, `Box(REGISTRY)`."""
+        found = set(touched)
+        todo = [key for key in touched if key[1] != "*"]
+        while todo:
+            module, name = todo.pop()
+            for definition in self._definitions((module, name)):
+                if definition.kind not in ("variable", "block"):
+                    continue
+                for ref in definition.refs:
+                    for hit in self.names.resolve(module, ref.base, ref.chain) or ():
+                        key = (hit.module, hit.name)
+                        if hit.kind == MODULE and ref.now & BARE and not hit.name:
+                            found.add((hit.module, "*"))
+                        elif hit.kind != DEFINITION or key in found:
+                            continue
+                        elif self._kind(hit) == "variable" and (
+                            ref.now & BARE or (ref.now & READ and self._value(hit) == "deep")
+                        ):
+                            found.add(key)
+                            todo.append(key)
+        return found
 
     def _allowed(self, hit: Hit, use: int, calls: bool) -> int | None:
         """How many levels of returned functions run, or None where nothing is called."""

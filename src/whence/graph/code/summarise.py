@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -53,6 +54,8 @@ _MUTABLE_CALLS = frozenset(
     ["list", "dict", "set", "defaultdict", "Counter", "deque", "OrderedDict", "bytearray"]
 )
 
+_STAR = re.compile(r"\bimport[\s\\(]*\*")
+
 
 def summarise(source: ModuleSource) -> ModuleSummary:
     """What one module defines, imports and refers to.
@@ -77,7 +80,13 @@ def summarise(source: ModuleSource) -> ModuleSummary:
             f"{source.path}:{line}: module '{source.name}' is not valid Python: {text}.",
             f"correct line {line} of {source.path}.",
         ) from fault
-    return _Summariser(source, tree).summary()
+    try:
+        return _Summariser(source, tree).summary()
+    except RecursionError as fault:
+        raise SyntaxFault(
+            f"{source.path}:1: module '{source.name}' nests expressions or blocks too deeply.",
+            f"split the deepest expression of {source.path}.",
+        ) from fault
 
 
 class _Summariser:
@@ -92,7 +101,7 @@ class _Summariser:
         self.stars: list[str] = []
         self.scope.names |= self._global_names(tree) if "global " in source.text else set()
         self.has_stars = False
-        for node in ast.walk(tree) if "*" in source.text and "import" in source.text else ():
+        for node in ast.walk(tree) if _STAR.search(source.text) else ():
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 self.stars.append(self.binder.absolute(node.module or "", node.level))
         self.context = Context(
@@ -325,7 +334,7 @@ class _Summariser:
                     if not (isinstance(item, ast.Constant) and isinstance(item.value, str)):
                         return None, True
                     found.append(item.value)
-            elif any(
+            elif "__all__" in self.source.text and any(
                 isinstance(part, ast.Name) and part.id == "__all__" for part in ast.walk(node)
             ):
                 return None, True

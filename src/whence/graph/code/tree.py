@@ -364,7 +364,8 @@ class CodeTree:
             definition = self.modules[at].definitions[index]
             parts.texts += ["by", at, definition.digest]
             parts.docs.append(definition.docs)
-            self._add_refs(parts, at, name, definition)
+            held = definition.names[0] if definition.names else EFFECTS
+            self._add_refs(parts, at, held, definition)
 
     def _build(self, index: int) -> _Vertex:
         key = self._keys[index]

@@ -246,6 +246,19 @@ class Walker:
             else:
                 out.append("=" + ascii(value))
 
+    def _bin_op(self, node: ast.BinOp, use: int) -> None:
+        """Long sums lean to the left, deeper than Python's stack: walk down them in a loop."""
+        inner = MUT if use & (MUT | ECALL) else READ
+        spine = [node]
+        while isinstance(spine[-1].left, ast.BinOp):
+            self.out.append("BinOp")
+            spine.append(spine[-1].left)
+        self.out.append("BinOp")
+        self.visit(spine[-1].left, inner)
+        for each in reversed(spine):
+            self.out.append(type(each.op).__name__)
+            self.visit(each.right, inner)
+
     def _list(self, values: Iterable[object], use: int = BARE) -> None:
         self.out.append("[")
         for item in values:
@@ -331,6 +344,8 @@ class Walker:
             use = STORE
         if "__dict__" in chain:
             at = chain.index("__dict__")
+            if use & (CALL | ECALL) and chain[-1] not in LOOKING_METHODS:
+                use |= MUT
             chain[at:] = ["*"]
             use = STORE | MUT if use & (MUT | STORE) else READ
         full = tuple(chain)
@@ -436,6 +451,8 @@ class Walker:
         arguments = BARE
         if isinstance(func, ast.Name) and self.is_builtin(func.id):
             self._silently(func)
+            if self.context.has_stars:  # a star import may bring a name that hides the builtin
+                self.reference(func.id, (), CALL, node.lineno)
             if func.id in LOOKING_BUILTINS:
                 arguments = READ
             if self._level == 0 and func.id in CALLING_BUILTINS:
@@ -742,6 +759,7 @@ def _stored(node: AnyFunction) -> set[str]:
 
 _SPECIAL: dict[type, Callable[..., None]] = {
     ast.Name: Walker._name,
+    ast.BinOp: Walker._bin_op,
     ast.Attribute: Walker._attribute,
     ast.Subscript: Walker._subscript,
     ast.Call: Walker._call,
