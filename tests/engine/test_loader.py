@@ -45,8 +45,9 @@ def trees(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     (project / "zpack/extra.py").write_text("WORD = 'moved'\n")
     (project / "zdata").mkdir()
     (project / "zdata/hidden.py").write_text("")
-    modules = set(sys.modules)
+    modules, path = set(sys.modules), list(sys.path)
     yield project, snapshot
+    sys.path[:] = path
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 
@@ -58,7 +59,6 @@ def installed(trees: tuple[Path, Path]) -> Iterator[loader.Installed]:
     done = loader.install(snapshot, project, ["."])
     yield done
     done.uninstall()
-    sys.path.remove(str(project))
 
 
 def test_code_comes_from_the_snapshot_under_the_users_path(
@@ -106,7 +106,7 @@ def test_the_working_tree_cannot_be_imported(
 ) -> None:
     project, _ = trees
     monkeypatch.chdir(project)
-    monkeypatch.syspath_prepend(str(project / entry) if entry else "")
+    sys.path.insert(0, str(project / entry) if entry else "")
     with pytest.raises(ImportError):
         importlib.import_module("zpack.extra")
     if entry:

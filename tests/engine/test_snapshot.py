@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ from whence.store.catalog import Catalog, open_catalog
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return open_catalog(str(tmp_path / "state" / "catalog.db"))
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    with closing(open_catalog(str(tmp_path / "state" / "catalog.db"))) as opened:
+        yield opened
 
 
 @pytest.fixture
