@@ -175,8 +175,6 @@ _PURE_MODULES = frozenset(
         "tomllib",
         "hashlib",
         "base64",
-        "heapq",
-        "bisect",
         "contextvars",
         "contextlib",
         "collections.abc",
@@ -270,6 +268,17 @@ _CHANGING_WORDS = frozenset(
         "add",
         "remove",
         "reset",
+        # change what they are given
+        "put",
+        "putmask",
+        "place",
+        "copyto",
+        "fill",
+        "shuffle",
+        "setitem",
+        "delitem",
+        "iadd",
+        "iconcat",
     ]
 )
 _OWN_RANDOM = frozenset(["default_rng", "RandomState", "Generator", "SeedSequence", "PCG64"])
