@@ -8,6 +8,7 @@ the workers are doing at that moment.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import heapq
 import os
@@ -25,7 +26,7 @@ from whence.engine.results import Event
 from whence.engine.session import Session
 from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_texts
 from whence.engine.worker import Outcome
-from whence.errors import WhenceError
+from whence.errors import StoreError, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.world import World
 from whence.store.artifact import Artifact
@@ -112,8 +113,11 @@ class Builder:
             if self.build_id is not None:
                 if status == "interrupted":
                     self.pool.close(now=True)
-                    self.catalog.finish_build(self.build_id, status, self.counts)
-                self.catalog.leave(self.owner)
+                # Where the store itself failed, the error on its way says so better.
+                with contextlib.suppress(StoreError):
+                    if status == "interrupted":
+                        self.catalog.finish_build(self.build_id, status, self.counts)
+                    self.catalog.leave(self.owner)
         return status
 
     @property
@@ -335,7 +339,9 @@ class Builder:
         if not self.waiting or now - self.last_poll < POLL_S:
             return
         self.last_poll = now
-        asked = self.waiting[: max(8, self.pool.jobs)]
+        # A key that is leased already is an equal task of ours; its commit gives the lease back.
+        asked = [task for task in self.waiting if task.static_key not in self.leased]
+        asked = asked[: max(8, self.pool.jobs)]
         answers = self.catalog.acquire([task.static_key for task in asked], self.owner)
         for task in asked:
             answer = answers[task.static_key]

@@ -80,7 +80,9 @@ def rerun_all(
             try:
                 outcome = worker.result()
                 made = parts_artifact(outcome.splits) if outcome.splits else outcome.artifact
-                rerun = Rerun(node, partition, stored, made.digest if made else "", outcome.error or "")
+                rerun = Rerun(
+                    node, partition, stored, made.digest if made else "", outcome.error or ""
+                )
             except WorkerDied as error:
                 pool.remove(worker)
                 rerun = Rerun(node, partition, stored, "", error.cause)

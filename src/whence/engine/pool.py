@@ -100,7 +100,7 @@ class WorkerProcess:
 
 
 class LocalWorker:
-    """A worker inside this process, on the working tree: for debuggers (`--in-process`)."""
+    """A worker inside this process, for debuggers (`--in-process`)."""
 
     def __init__(self, setup: Setup) -> None:
         self._worker = Worker(setup)
@@ -119,7 +119,9 @@ class LocalWorker:
         self.job = None
         return self._outcome
 
-    def stop(self, now: bool = False) -> None: ...
+    def stop(self, now: bool = False) -> None:
+        """Leave the process as it was found."""
+        self._worker.close()
 
     def join(self) -> None: ...
 

@@ -166,7 +166,7 @@ class Project:
         refresh : iterable of str
             Non-deterministic nodes whose recorded value is to be made again.
         in_process : bool
-            Run here, from the working tree, one task at a time: for debuggers.
+            Run in this process, one task at a time: for debuggers.
         progress : callable, optional
             Called with each `Event`.
 
@@ -366,7 +366,7 @@ class Project:
         return pools[-1]
 
     def _setup_of(self, session: Session, in_process: bool = False) -> Setup:
-        return make_setup(self.stores, None if in_process else session.tree_digest, in_process)
+        return make_setup(self.stores, session.tree_digest, in_process)
 
     def _jobs(self) -> int:
         return self.config.jobs or os.cpu_count() or 1

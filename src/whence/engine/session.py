@@ -164,12 +164,6 @@ class Session:
     def observe_context(self) -> ObserveContext:
         return observe_context(self.stores, self.environment)
 
-    def setup(self, in_process: bool = False) -> Setup:
-        """What a worker of this session must know."""
-        return make_setup(
-            self.stores, None if in_process else self.tree_digest, in_process=in_process
-        )
-
 
 def observe_context(stores: Stores, environment: Environment) -> ObserveContext:
     config = stores.config
@@ -182,19 +176,17 @@ def observe_context(stores: Stores, environment: Environment) -> ObserveContext:
     )
 
 
-def make_setup(stores: Stores, tree: Digest | None, in_process: bool = False) -> Setup:
+def make_setup(stores: Stores, tree: Digest, in_process: bool = False) -> Setup:
+    """What a worker must know to run code of the snapshot `tree`."""
     from whence.engine.worker import Setup
 
     config = stores.config
-    folder = None
-    if tree is not None:
-        place = config.state_dir / "snapshots"
-        folder = str(snapshot.materialise(tree, stores.catalog, place))
+    folder = snapshot.materialise(tree, stores.catalog, config.state_dir / "snapshots")
     return Setup(
         root=str(config.root),
         roots=config.roots,
         pipeline=config.pipeline,
-        snapshot=folder,
+        snapshot=str(folder),
         store=config.store,
         cache_dir=str(config.state_dir / "cache"),
         salt=stores.catalog.store_id,
@@ -249,7 +241,7 @@ def open_session(
         digest = snapshot.store_tree(tree, config.root, stores.catalog)
         found = {
             "key": key,
-            **discover(make_setup(stores, None if in_process else digest, in_process)),
+            **discover(make_setup(stores, digest, in_process)),
         }
         stores.state.put({"discovery": found})
     specs = [NodeSpec.from_json(data) for data in found["specs"]]

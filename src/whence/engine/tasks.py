@@ -271,6 +271,7 @@ class Planner:
             if edge.form:
                 externals.add(edge.form.partition(".")[0])
             for artifact in artifacts:
+                externals.update(_DECODERS.get(artifact.format, ()))
                 externals.update(artifact.distributions)
                 refs.update(artifact.code_refs)
         code = closure.digest
@@ -306,6 +307,9 @@ class Planner:
             traits=traits,
         )
 
+
+#: Libraries that decode a format when no form is asked for; whether they are there counts too.
+_DECODERS = {"table": ("pandas", "pyarrow"), "numpy": ("numpy",), "tensors": ("torch",)}
 
 #: Format of what a source that splits by column comes to: its partitions' artifacts by key.
 PARTS = "parts"

@@ -36,7 +36,7 @@ class Setup:
     root: str
     roots: tuple[str, ...]  # import folders, relative to the root
     pipeline: tuple[str, ...]
-    snapshot: str | None  # None: run from the working tree
+    snapshot: str  # the copy of the tree that code is imported from
     store: str
     cache_dir: str
     salt: str
@@ -98,7 +98,7 @@ class Worker:
         self.stats = StatCache()
         self.recorder = Recorder(
             root=self.root,
-            snapshot=Path(setup.snapshot) if setup.snapshot else None,
+            snapshot=Path(setup.snapshot),
             salt=setup.salt,
             secrets=setup.secrets,
             ignored=setup.ignored,
@@ -107,19 +107,28 @@ class Worker:
         self._imported = False
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._log = _Log() if setup.capture_logs else None
+        self._before = Path.cwd()
         os.chdir(self.root)
-        if setup.snapshot:
-            loader.install(Path(setup.snapshot), self.root, list(setup.roots))
-        else:
-            for folder in reversed(setup.roots):
-                path = str((self.root / folder).resolve())
-                if path not in sys.path:
-                    sys.path.insert(0, path)
+        self._forget_modules()
+        self._loader = loader.install(Path(setup.snapshot), self.root, list(setup.roots))
         self.recorder.install()
+
+    def close(self) -> None:
+        """Undo what was done to this process, where it is not the worker's own."""
+        self.recorder.uninstall()
+        self._loader.uninstall()
+        self._forget_modules()
+        os.chdir(self._before)
+
+    def _forget_modules(self) -> None:
+        # One imported earlier is of another tree: its code is not what was fingerprinted.
+        for name, module in list(sys.modules.items()):
+            if name != "__main__" and self.is_user_file(getattr(module, "__file__", None) or ""):
+                del sys.modules[name]
 
     def is_user_file(self, name: str) -> bool:
         """Whether a file of a traceback is the user's own."""
-        inside = name.startswith((self.setup.root + os.sep, self.setup.snapshot or "\0"))
+        inside = name.startswith((self.setup.root + os.sep, self.setup.snapshot + os.sep))
         return inside and "site-packages" not in name
 
     def discover(self) -> dict[str, Any]:
