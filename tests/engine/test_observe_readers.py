@@ -74,7 +74,7 @@ MANY = {
     "read_table folder": "pq.read_table('parts_only')",
     "duckdb glob": "duckdb.sql(\"from 'parts/*.parquet'\").fetchall()",
     "duckdb deep glob": "duckdb.sql(\"from read_parquet('**/part-*.parquet')\").fetchall()",
-    "duckdb list": "duckdb.sql(\"from read_parquet(['parts/part-1.parquet', 'parts/*2.parquet'])\")",
+    "duckdb list": "duckdb.sql(\"from read_parquet(['parts/part-1.parquet', 'parts/*2*'])\")",
     "duckdb read glob": "duckdb.read_parquet('parts/*.parquet').fetchall()",
 }
 
@@ -153,7 +153,7 @@ WRITES = {
     ),
     "polars": "pl.DataFrame({'x': [1]}).write_parquet('w.parquet'); pl.read_parquet('w.parquet')",
     "duckdb": "duckdb.sql(\"copy (select 1) to 'w.parquet'\"); duckdb.read_parquet('w.parquet')",
-    "relation": "duckdb.sql('select 1 as x').write_parquet('w.parquet'); pl.read_parquet('w.parquet')",
+    "relation": "duckdb.sql('select 1 x').write_parquet('w.parquet'); pl.read_parquet('w.parquet')",
 }
 
 

@@ -92,5 +92,5 @@ def test_it_costs_little() -> None:
             times.append(time.perf_counter() - start)
         return min(times)
 
-    assert best(seed_all, 0, "model") < 500e-6
-    assert best(consumed) < 200e-6
+    assert best(seed_all, 0, "model") < 2e-3  # with torch; 14 us without
+    assert best(consumed) < 1e-3
