@@ -259,6 +259,25 @@ class Walker:
             self.out.append(type(each.op).__name__)
             self.visit(each.right, inner)
 
+    def _joined_str(self, node: ast.JoinedStr, use: int) -> None:
+        """Python 3.12 cuts the constant parts of f-strings at other places: join them."""
+        self.out.append("JoinedStr")
+        self.out.append("[")
+        said: list[str] = []
+        for part in node.values:
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                said.append(part.value)
+                continue
+            self._said(said)
+            self.visit(part, READ)
+        self._said(said)
+        self.out.append("]")
+
+    def _said(self, parts: list[str]) -> None:
+        if text := "".join(parts):
+            self._constant(ast.Constant(text), READ)
+        parts.clear()
+
     def _list(self, values: Iterable[object], use: int = BARE) -> None:
         self.out.append("[")
         for item in values:
@@ -760,6 +779,7 @@ def _stored(node: AnyFunction) -> set[str]:
 _SPECIAL: dict[type, Callable[..., None]] = {
     ast.Name: Walker._name,
     ast.BinOp: Walker._bin_op,
+    ast.JoinedStr: Walker._joined_str,
     ast.Attribute: Walker._attribute,
     ast.Subscript: Walker._subscript,
     ast.Call: Walker._call,
