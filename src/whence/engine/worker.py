@@ -162,7 +162,11 @@ class Worker:
             except MemoryError:
                 outcome.error, outcome.error_kind = "The task ran out of memory.", "MemoryError"
                 outcome.fix = "give it less at once (partitions), or run with fewer --jobs."
-            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+            except BaseException as error:
+                # Also SystemExit and the like, which are no reason for a worker to end; but Ctrl-C
+                # is, where this is the process that the user sees. Workers never receive it.
+                if isinstance(error, KeyboardInterrupt) and not self.setup.capture_logs:
+                    raise
                 outcome.error = discovery.user_traceback(error, self.is_user_file)
                 outcome.error_kind = type(error).__name__
                 outcome.fix = f"correct {job.spec.where}, then `whence build` again."
