@@ -294,7 +294,8 @@ def test_housekeeping_counts_only_for_the_project(lab: Lab) -> None:
 def test_reads_of_a_module_at_import_belong_to_it(lab: Lab) -> None:
     lab.write("words.txt", "a b")
     module = lab.module(
-        "import os\nfrom pathlib import Path\ndef load():\n    return Path('words.txt').read_text()\n"
+        "import os\nfrom pathlib import Path\n"
+        "def load():\n    return Path('words.txt').read_text()\n"
         "WORDS = load()\nMODE = os.environ.get('ZMODE')\n"
     )
     seen = lab.recorder.imports[module.__name__]
