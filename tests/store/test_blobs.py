@@ -14,7 +14,8 @@ import pytest
 from whence.errors import CorruptBlob, StoreError, StoreFull, StoreUnwritable
 from whence.graph.digest import Digest
 from whence.store.artifact import blob_digest
-from whence.store.blobs import LocalBlobs, Stat, open_blobs
+from whence.store.blobs import LocalBlobs, Stat
+from whence.store.opening import open_blobs
 
 DATA = b"0123456789" * 5_000
 

@@ -15,8 +15,8 @@ import pytest
 
 from whence.errors import CorruptBlob, StoreError, StoreTooNew
 from whence.store.artifact import blob_digest
-from whence.store.blobs import open_blobs
 from whence.store.formats import decode, encode
+from whence.store.opening import open_blobs
 from whence.store.s3 import S3Blobs
 
 pytestmark = pytest.mark.system

@@ -29,8 +29,9 @@ from whence.graph.nodes import NodeSpec
 from whence.graph.observation import Observation
 from whence.graph.recipe import digest_environment
 from whence.graph.world import World
-from whence.store.blobs import Blobs, LocalBlobs, open_blobs
+from whence.store.blobs import Blobs, LocalBlobs
 from whence.store.catalog import Catalog, open_catalog
+from whence.store.opening import open_blobs
 
 if TYPE_CHECKING:
     from whence.engine.worker import Setup

@@ -25,8 +25,9 @@ from whence.errors import SourceError, WhenceError
 from whence.graph.nodes import MARK, NodeSpec
 from whence.graph.observation import Observation
 from whence.store.artifact import Artifact
-from whence.store.blobs import Blobs, open_blobs
+from whence.store.blobs import Blobs
 from whence.store.formats import decode, decode_union, encode
+from whence.store.opening import open_blobs
 
 
 @dataclass(frozen=True, slots=True)

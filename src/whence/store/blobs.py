@@ -23,7 +23,7 @@ from whence.graph.digest import Digest
 from whence.store.artifact import blob_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Iterator, MutableMapping
     from types import TracebackType
 
 #: size, mtime_ns, inode, ctime_ns: what tells an untouched file from a changed one.
@@ -48,50 +48,6 @@ class Blobs(Protocol):
     def delete(self, digest: Digest) -> None: ...
     def iterate(self) -> Iterator[tuple[Digest, int, float]]: ...
     def sweep(self, older_than_s: float, *, dry_run: bool = False) -> list[tuple[str, int]]: ...
-
-
-def open_blobs(
-    where: str | os.PathLike[str],
-    cache_dir: str | os.PathLike[str] | None = None,
-    *,
-    options: Mapping[str, str] | None = None,
-    verified: MutableMapping[str, Stat] | None = None,
-) -> Blobs:
-    """Blobs at `where`: a directory, or an "s3://bucket/prefix" address.
-
-    Parameters
-    ----------
-    where : str or path
-        Directory (made if absent), "file:///abs/dir" or "s3://bucket/prefix".
-    cache_dir : str or path, optional
-        Where downloads and materialised files go; required for S3.
-    options : mapping, optional
-        For S3: "endpoint", "region" and what obstore takes. Credentials come from the
-        environment unless given here.
-    verified : mapping, optional
-        Digest -> stat tuple of files known to be whole; filled while reading. Keep it between
-        processes to avoid hashing unchanged files again.
-    """
-    text = os.fspath(where)
-    if text.startswith("s3://"):
-        if cache_dir is None:
-            raise StoreError(
-                f"The store '{text}' needs a local directory for downloads.",
-                "pass cache_dir=, or open it through a project.",
-            )
-        from whence.store.s3 import S3Blobs
-
-        return S3Blobs(text, Path(cache_dir), options or {}, verified=verified)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    elif "://" in text:
-        raise StoreError(
-            f"The store '{text}' has an unknown kind of address.",
-            "use a directory or 's3://bucket/prefix'.",
-        )
-    return LocalBlobs(
-        Path(text), cache_dir=Path(cache_dir) if cache_dir else None, verified=verified
-    )
 
 
 class LocalBlobs:

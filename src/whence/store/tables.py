@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import ValueFault
 from whence.store.artifact import INLINE_LIMIT, Artifact, content_digest
-from whence.store.formats.codec import encoded_file
+from whence.store.encoded import encoded_file
 from whence.store.tabletypes import ColumnHasher, canonical_batch, canonical_type, type_text
 
 if TYPE_CHECKING:

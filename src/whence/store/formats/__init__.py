@@ -5,7 +5,8 @@ Main path: `registry.py` (which format takes a value) -> `values.py`, `tree.py` 
 `pickles.py` (the flagged last resort).
 """
 
-from whence.store.formats.codec import Reading, Writing, encoded_bytes
+from whence.store.encoded import encoded_bytes
+from whence.store.formats.codec import Reading, Writing
 from whence.store.formats.faults import NoneReturned, UnknownType, WrongForm
 from whence.store.formats.forms import form_of
 from whence.store.formats.registry import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import ValueFault
 from whence.store.artifact import INLINE_LIMIT, Artifact, blob_digest, content_digest
-from whence.store.formats.codec import encoded_file
+from whence.store.encoded import encoded_file
 from whence.store.formats.faults import UnknownType, WrongForm
 
 if TYPE_CHECKING:

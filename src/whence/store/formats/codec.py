@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from whence.errors import CorruptBlob, ValueFault
+from whence.errors import ValueFault
 from whence.store.artifact import INLINE_LIMIT, Artifact, blob_digest, content_digest
 
 if TYPE_CHECKING:
@@ -82,29 +81,6 @@ class Codec(Protocol):
 
     def encode(self, value: object, writing: Writing) -> Artifact: ...
     def decode(self, artifact: Artifact, reading: Reading, form: str | None) -> object: ...
-
-
-def encoded_bytes(artifact: Artifact, blobs: Blobs) -> bytes:
-    """The encoded bytes, from the catalog row or the blob; checked against the digest."""
-    if artifact.inline is not None:
-        return artifact.inline
-    return blobs.get_bytes(_blob(artifact))
-
-
-def encoded_file(artifact: Artifact, blobs: Blobs) -> BinaryIO | str:
-    """The encoded bytes as something to open: the blob's path, or a buffer of inline bytes."""
-    if artifact.inline is not None:
-        return BytesIO(artifact.inline)
-    return str(blobs.local_path(_blob(artifact)))
-
-
-def _blob(artifact: Artifact) -> Digest:
-    if artifact.blob is None:
-        raise CorruptBlob(
-            f"The artifact {artifact.digest} has neither inline bytes nor a blob.",
-            "run `whence build` again: what needs it is rebuilt.",
-        )
-    return artifact.blob
 
 
 def reference(kind: type, node: str) -> str:

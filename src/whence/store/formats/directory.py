@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import ValueFault
 from whence.store.artifact import INLINE_LIMIT, Artifact, content_digest
 from whence.store.blobs import copy_readonly
-from whence.store.formats.codec import encoded_bytes
+from whence.store.encoded import encoded_bytes
 from whence.store.formats.faults import WrongForm
-from whence.store.formats.values import from_json_bytes, json_bytes
+from whence.store.formats.jsontext import from_json_bytes, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import ValueFault
 from whence.store.artifact import blob_digest, content_digest
+from whence.store.encoded import encoded_bytes
 from whence.store.formats.archive import pack_archive, unpack_archive
-from whence.store.formats.codec import encoded_bytes
 from whence.store.formats.faults import WrongForm
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import ValueFault
-from whence.store.formats.codec import encoded_bytes, split_references
+from whence.store.encoded import encoded_bytes
+from whence.store.formats.codec import split_references
 from whence.store.formats.faults import UnknownType, type_name
 
 if TYPE_CHECKING:

@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import ValueFault
 from whence.graph.digest import Digest
 from whence.store.artifact import Artifact, blob_digest, content_digest
-from whence.store.formats.codec import (
-    Reading,
-    Writing,
-    encoded_bytes,
-    resolve,
-    split_references,
-)
+from whence.store.encoded import encoded_bytes
+from whence.store.formats.codec import Reading, Writing, resolve, split_references
 from whence.store.formats.faults import NoneReturned, WrongForm, type_name
+from whence.store.formats.jsontext import json_bytes
 from whence.store.formats.tree import TreeCodec
-from whence.store.formats.values import (
-    BytesCodec,
-    JsonCodec,
-    TextCodec,
-    is_plain,
-    json_bytes,
-    scalar_summary,
-)
+from whence.store.formats.values import BytesCodec, JsonCodec, TextCodec, is_plain, scalar_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

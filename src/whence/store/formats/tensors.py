@@ -8,9 +8,9 @@ from blake3 import blake3
 
 from whence.errors import ValueFault
 from whence.store.artifact import content_digest
-from whence.store.formats.codec import encoded_file
+from whence.store.encoded import encoded_file
 from whence.store.formats.faults import WrongForm
-from whence.store.formats.values import json_bytes
+from whence.store.formats.jsontext import json_bytes
 
 if TYPE_CHECKING:
     from whence.store.artifact import JSON, Artifact

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from whence.errors import ValueFault
-from whence.store.formats.codec import encoded_bytes, reference, resolve, split_references
+from whence.store.encoded import encoded_bytes
+from whence.store.formats.codec import reference, resolve, split_references
 from whence.store.formats.faults import UnknownType, WrongForm, type_name
-from whence.store.formats.values import ATOMS, from_json_bytes, json_bytes
+from whence.store.formats.jsontext import from_json_bytes, json_bytes
+from whence.store.formats.values import ATOMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

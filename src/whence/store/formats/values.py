@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
 from whence.graph.digest import Digest
 from whence.store.artifact import INLINE_LIMIT, Artifact
-from whence.store.formats.codec import encoded_bytes
+from whence.store.encoded import encoded_bytes
 from whence.store.formats.faults import WrongForm
+from whence.store.formats.jsontext import from_json_bytes, json_bytes
 
 if TYPE_CHECKING:
     from whence.store.artifact import JSON
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
 ATOMS = frozenset({type(None), bool, int, float, str})
 _LONG_TEXT = 200
-
-# Keys are sorted: a dict's order is no part of its value. Text stays as it is: escapes would merge
-# a pair of lone surrogates into one character.
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
-).encode
 
 
 def is_plain(value: Any) -> bool:
@@ -40,21 +34,6 @@ def is_plain(value: Any) -> bool:
     else:
         return False
     return all(type(item) in ATOMS or is_plain(item) for item in items)
-
-
-def json_bytes(value: object) -> bytes:
-    """Canonical JSON: equal values spell equal bytes.
-
-    Raises
-    ------
-    ValueError
-        For an int of more than 4,300 digits.
-    """
-    return _encode(value).encode("utf-8", "surrogatepass")
-
-
-def from_json_bytes(data: bytes) -> object:
-    return json.loads(data.decode("utf-8", "surrogatepass"))
 
 
 def scalar_summary(value: Any) -> dict[str, JSON]:
