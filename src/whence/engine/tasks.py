@@ -212,6 +212,7 @@ class Planner:
             params=params,
             children=children,
             seed=self.session.seed or 0,
+            modules=frozenset() if is_source else self.session.closure(node.name).modules,
             unit_digest=self.probes[node.name].units[task.partition].digest if is_source else "",
         )
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from whence.engine import discovery, loader, seeding
@@ -66,6 +67,7 @@ class Job:
     params: Mapping[str, Any]
     children: Mapping[str, Artifact]
     seed: int
+    modules: frozenset[str] = frozenset()  # of the project, that the node's code reaches
     unit_digest: str = ""  # of a source: what its partition must hold
 
 
@@ -106,6 +108,7 @@ class Worker:
             stats=self.stats,
         )
         self._imported = False
+        self._known: frozenset[str] = frozenset()  # modules whose reads discovery has reported
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._log = _Log() if setup.capture_logs else None
         self._before = Path.cwd()
@@ -134,8 +137,7 @@ class Worker:
 
     def discover(self) -> dict[str, Any]:
         """Node specifications, and what each module read while it was imported."""
-        modules = discovery.import_pipeline(self.setup.pipeline, self.is_user_file)
-        self._imported = True
+        modules = self._import_pipeline()
         specs = discovery.collect(modules)
         return {
             "specs": [spec.to_json() for spec in specs],
@@ -195,7 +197,7 @@ class Worker:
                 allow_pickle=spec.allow_pickle,
                 is_project=self._is_project_module,
             )
-        observed = list(seen.observations)
+        observed = [*seen.observations, *self._late_reads(job)]
         if seeding.consumed():
             observed.append(Observation("seed", spec.name, seed_digest(job)))
         outcome.observations = tuple(observed)
@@ -237,13 +239,28 @@ class Worker:
     def _function(self, spec: NodeSpec) -> Callable[..., Any]:
         if not self._imported:
             # All modules of the pipeline, so that what they do at import happens in each worker.
-            discovery.import_pipeline(self.setup.pipeline, self.is_user_file)
-            self._imported = True
+            self._import_pipeline()
         key = (spec.module, spec.qualname)
         found = self._functions.get(key)
         if found is None:
             found = self._functions[key] = find_function(spec)
         return found
+
+    def _import_pipeline(self) -> list[ModuleType]:
+        modules = discovery.import_pipeline(self.setup.pipeline, self.is_user_file)
+        self._imported = True
+        self._known = frozenset(self.recorder.imports)
+        return modules
+
+    def _late_reads(self, job: Job) -> list[Observation]:
+        """What modules read that were first imported inside a task, this one or an earlier one."""
+        late = self.recorder.imports
+        return [
+            seen
+            for module, found in late.items()
+            if module in job.modules and module not in self._known
+            for seen in found
+        ]
 
     def _is_project_module(self, name: str) -> bool:
         file = getattr(sys.modules.get(name), "__file__", None) or ""
