@@ -1,6 +1,8 @@
 """Write requirements/lock.txt: what pyproject.toml asks for, as it is installed here, pinned.
 
-    python -m venv /tmp/fresh && /tmp/fresh/bin/pip install -e '.[dev]' && /tmp/fresh/bin/python scripts/lock.py
+    python -m venv .venv-lock
+    .venv-lock/bin/pip install -e '.[dev]'
+    .venv-lock/bin/python scripts/lock.py
 
 Only names and versions: where a package came from is the business of whoever installs it.
 Torch has its own file, since its wheels do not exist for every Python.
@@ -64,7 +66,7 @@ def main() -> None:
         LOCK.write_text(text)
         print(f"{LOCK.relative_to(ROOT)}: {len(pins)} distributions")
     elif text != LOCK.read_text():
-        sys.exit(f"{LOCK.relative_to(ROOT)} differs from what is installed.\n  Fix: run it without --check.")
+        sys.exit(f"{LOCK.relative_to(ROOT)} is not what is installed.\n  Fix: leave out --check.")
 
 
 if __name__ == "__main__":

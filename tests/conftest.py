@@ -1,4 +1,4 @@
-"""What every test shares: a seedless, offline, quick hypothesis profile and a bounded number of workers."""
+"""What every test shares: repeatable hypothesis examples and a bounded number of workers."""
 
 import os
 
@@ -14,7 +14,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 # Other seeds and many more examples, by hand: pytest --hypothesis-profile=explore
-settings.register_profile("explore", settings.get_profile("whence"), derandomize=False, max_examples=2000)
+settings.register_profile(
+    "explore", settings.get_profile("whence"), derandomize=False, max_examples=2000
+)
 settings.load_profile("whence")
 
 

@@ -42,7 +42,10 @@ def _children() -> float:
 
 
 def run(
-    command: list[str], where: Path, environment: dict[str, str] | None = None, timeout_s: float = 1800
+    command: list[str],
+    where: Path,
+    environment: dict[str, str] | None = None,
+    timeout_s: float = 1800,
 ) -> Cost:
     """Run `command` in `where`; user + system CPU seconds of it and its descendants."""
     before, started = _children(), time.perf_counter()

@@ -177,7 +177,9 @@ def table(results: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--smoke", action="store_true", help="whence alone, small, counts only")
-    parser.add_argument("--only", action="append", choices=sorted(PEERS), help="this peer (again for more)")
+    parser.add_argument(
+        "--only", action="append", choices=sorted(PEERS), help="this peer (again for more)"
+    )
     parser.add_argument("--no-whence", action="store_true", help="peers only")
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
@@ -189,7 +191,9 @@ def main() -> None:
     results: dict[str, Any] = {}
     chosen = [PEERS[name] for name in arguments.only or PEERS]
     if not arguments.no_whence:
-        for size in sorted({arguments.nodes, *(min(p.most_nodes, arguments.nodes) for p in chosen)}):
+        for size in sorted(
+            {arguments.nodes, *(min(p.most_nodes, arguments.nodes) for p in chosen)}
+        ):
             results[f"whence, {size} bare"] = measure_whence(Shape(size), arguments.repeats)
         full = Shape(arguments.nodes, n_files=1000, n_params=50)
         results["whence, 1000 files"] = measure_whence(full, arguments.repeats)

@@ -46,7 +46,9 @@ class Shape:
                 inputs = (f"n_{above + at}", f"n_{above + (at + 1) % self.width}")
             else:
                 files = tuple(f"s_{f}" for f in range(at, self.n_files, self.width))
-            param = f"p_{index % self.n_params}" if self.n_params and index < self.n_params else None
+            param = (
+                f"p_{index % self.n_params}" if self.n_params and index < self.n_params else None
+            )
             found.append(Node(f"n_{index}", f"layer_{layer:02}", inputs, files, param, index))
         return found
 
