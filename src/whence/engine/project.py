@@ -33,6 +33,7 @@ from whence.graph.binding import Graph
 from whence.graph.diff import Change, compare
 from whence.store.artifact import Artifact
 from whence.store.catalog.records import BuildRow, TaskRow
+from whence.store.compaction import compact_tables
 from whence.store.formats import decode, decode_union
 from whence.store.gc import GcReport, collect
 
@@ -307,6 +308,8 @@ class Project:
     ) -> GcReport:
         """Free what no kept build, accepted build or prediction refers to.
 
+        Tables that were stored more than a day ago become Parquet at the same time.
+
         Parameters
         ----------
         keep_builds : int
@@ -324,6 +327,7 @@ class Project:
             dry_run=dry_run,
         )
         if not dry_run:
+            compact_tables(self.stores.catalog, self.stores.blobs)
             snapshot.prune(self.config.state_dir / "snapshots")
         return report
 

@@ -45,6 +45,7 @@ def status_of(session: Session, targets: Sequence[str] = ()) -> Status:
     return Status(
         tasks=tuple(states.values()),
         fallbacks=tuple(_fallbacks(session)),
+        effects=tuple(_effects(session, selected)),
         skipped_files=tuple(session.tree.skipped) if session.tree else (),
     )
 
@@ -122,6 +123,17 @@ def _age(session: Session, task: Task, row: MemoRow) -> float | None:
     if task.node.spec.deterministic or row.run_id is None:
         return None
     return time.time() - session.stores.catalog.run(row.run_id).run.started
+
+
+def _effects(session: Session, selected: Sequence[str]) -> list[str]:
+    """Modules that change something outside themselves when imported, so count for every node."""
+    ending = ":<effects>"
+    found: set[str] = set()
+    for name in selected:
+        if session.graph.nodes[name].spec.kind != "source":
+            reached = session.closure(name).definitions
+            found.update(key.removesuffix(ending) for key in reached if key.endswith(ending))
+    return sorted(found)
 
 
 def _fallbacks(session: Session) -> list[dict[str, Any]]:

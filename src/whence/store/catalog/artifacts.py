@@ -61,6 +61,12 @@ def get_many(db: Database, digests: Iterable[str]) -> dict[Digest, Artifact]:
     return found
 
 
+def stored_before(db: Database, moment: float) -> list[Artifact]:
+    """Artifacts with a blob that were put before `moment` (seconds since the epoch)."""
+    sql = f"SELECT {_COLUMNS} FROM artifacts WHERE blob IS NOT NULL AND created < ?"
+    return [_artifact(db, row) for row in db.query(sql, (moment,))]
+
+
 def references(db: Database, digests: Iterable[str]) -> dict[str, str | None]:
     """Every artifact reachable from `digests` through children, with its blob.
 

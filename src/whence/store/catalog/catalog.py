@@ -148,6 +148,10 @@ class Catalog:
         """The descriptors of those that are there."""
         return artifacts.get_many(self.database, digests)
 
+    def artifacts_before(self, moment: float) -> list[Artifact]:
+        """Artifacts with a blob that were put before `moment` (seconds since the epoch)."""
+        return artifacts.stored_before(self.database, moment)
+
     # -- memo and tasks -----------------------------------------------------------------------
 
     def find_memo(self, static_key: str) -> list[MemoRow]:
