@@ -8,7 +8,13 @@ May import: `whence.data` and what lies below; NumPy and the like inside functio
 
 from whence.models.declare import figure, metric, model
 from whence.models.estimate import Estimate
-from whence.models.intervals import auc_interval, bootstrap_interval, brier, calibration_table
+from whence.models.intervals import (
+    auc_interval,
+    bootstrap_interval,
+    brier,
+    calibration_table,
+    proportion_interval,
+)
 
 __all__ = [
     "Estimate",
@@ -19,4 +25,5 @@ __all__ = [
     "figure",
     "metric",
     "model",
+    "proportion_interval",
 ]

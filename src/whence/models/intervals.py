@@ -121,6 +121,50 @@ def _midranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ((last - (counts - 1) / 2.0)[where]).astype(np.float64)
 
 
+def proportion_interval(hits: ArrayLike, level: float = 0.95) -> Estimate:
+    """Share of true values (accuracy, recall, coverage …) with its Wilson interval.
+
+    Unlike a bootstrap it stays honest where all or none are true.
+
+    Parameters
+    ----------
+    hits : array-like of bool, shape (n,)
+    level : float
+
+    Raises
+    ------
+    ValueFault
+        If there are no values.
+
+    References
+    ----------
+    Wilson (1927), Journal of the American Statistical Association 22(158).
+
+    Examples
+    --------
+    >>> print(proportion_interval([True] * 20))
+    1 [0.8389, 1], n = 20
+    """
+    import numpy as np
+
+    values = np.asarray(hits).astype(bool)
+    n = _same_length([values])
+    value = float(values.mean())
+    low, high = _wilson(np.array([value]), np.array([n]), level)
+    return Estimate(value, min(float(low[0]), value), max(float(high[0]), value), n, level)
+
+
+def _wilson(
+    share: NDArray[np.float64], n: NDArray[np.integer[Any]], level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    import numpy as np
+
+    z2 = _z(level) ** 2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = np.sqrt(share * (1 - share) * z2 / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
+    return np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)
+
+
 def brier(y: ArrayLike, probability: ArrayLike, level: float = 0.95) -> Estimate:
     """Brier score, the mean squared error of a probability, with its normal interval.
 
@@ -186,15 +230,13 @@ def calibration_table(
     groups = pd.DataFrame({"y": truth, "p": chance}).groupby(np.searchsorted(edges, chance))
     n = groups["y"].size().to_numpy()
     observed = groups["y"].mean().to_numpy()
-    z2 = _z(level) ** 2
-    middle = (observed + z2 / (2 * n)) / (1 + z2 / n)
-    reach = np.sqrt(observed * (1 - observed) * z2 / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
+    low, high = _wilson(observed, n, level)
     return pd.DataFrame(
         {
             "predicted": groups["p"].mean().to_numpy(),
             "observed": observed,
-            "low": np.clip(middle - reach, 0, 1),
-            "high": np.clip(middle + reach, 0, 1),
+            "low": low,
+            "high": high,
             "n": n,
         }
     )
@@ -228,4 +270,10 @@ def _z(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-__all__ = ["auc_interval", "bootstrap_interval", "brier", "calibration_table"]
+__all__ = [
+    "auc_interval",
+    "bootstrap_interval",
+    "brier",
+    "calibration_table",
+    "proportion_interval",
+]

@@ -82,7 +82,10 @@ class TreeCodec:
 
 def _summary(value: object, packed: JSON) -> dict[str, JSON]:
     shown: dict[str, JSON] = {"type": type_name(type(value))}
-    if hasattr(value, "__len__"):
+    describe = getattr(type(value), "__summary__", None)
+    if describe is not None:
+        shown |= describe(value)  # a type that says itself what to show
+    elif hasattr(value, "__len__"):
         shown["size"] = len(value)
     elif isinstance(packed, dict) and packed["$"] not in ("dataclass", "artifact", "int"):
         shown["value"] = str(value)[:200]

@@ -1,0 +1,1 @@
+"""Which species is this penguin? `prepare` -> `training` -> `evaluate` -> `service`."""
