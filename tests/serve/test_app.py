@@ -133,6 +133,7 @@ def test_predictions_at_once(runtime: Runtime) -> None:
 def test_a_port_that_is_taken() -> None:
     with _listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        pytest.raises(ConfigError, _listen, "127.0.0.1", port).match("cannot listen on .*in use")
+        with pytest.raises(ConfigError, match=r"cannot listen on .*in use"):
+            _listen("127.0.0.1", port)
     with pytest.raises(ConfigError, match="cannot listen"):
         _listen("127.0.0.1", 70_000)
