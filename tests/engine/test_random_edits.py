@@ -1,4 +1,4 @@
-"""Random projects, random edits: each build gives what a clean one would, and runs nothing needless.
+"""Random projects and edits: each build gives what a clean one would; nothing runs needlessly.
 
 After every edit each artifact's digest is compared with that of the value which an oracle works
 out from the project's data (`random_project.py`), independently of any code that is run. Each
@@ -10,6 +10,7 @@ are recorded by `bench/random_edits.py`.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -144,7 +145,7 @@ def _count_whole_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("sabotage", "message"),
     [
-        (_ignore_observations, "stale"),
+        (_ignore_observations, "stale|no receipt"),
         (_ignore_code, "stale"),
         (_count_whole_modules, "without need"),
     ],
@@ -161,7 +162,7 @@ def test_a_broken_engine_is_noticed(
             while len(sequence.edits) < EDITS_EACH:
                 sequence.edit(rng.choice(EDITS))
         except Mismatch as error:
-            assert message in str(error)
+            assert re.search(message, str(error))
             return
         finally:
             if sequence is not None:
