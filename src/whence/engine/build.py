@@ -146,8 +146,10 @@ class Builder:
     # -- tasks become known -------------------------------------------------------------------
 
     def _expand(self) -> None:
-        left = []
-        for name in self.unexpanded:
+        left: list[str] = []
+        # Taken away first: a source that fails here would otherwise begin all over again.
+        names, self.unexpanded = self.unexpanded, []
+        for name in names:
             upstream = [edge.node for edge in self.session.graph.nodes[name].inputs]
             if any(node in self.blocked for node in upstream):
                 self.blocked.add(name)
@@ -237,8 +239,8 @@ class Builder:
 
     def _must_refresh(self, task: Task, row: MemoRow) -> bool:
         spec = task.node.spec
-        if spec.deterministic:
-            return False
+        if spec.deterministic or self.session.pinned is not None:
+            return False  # a rebuild takes what was recorded, however old it is
         if task.node.name in self.refresh:
             return True
         if spec.max_age_s is None or row.run_id is None:
@@ -417,6 +419,8 @@ class Builder:
         except WorkerDied as error:
             self.pool.remove(worker)
             outcome = Outcome(error=error.cause, fix=error.fix, error_kind="WorkerDied")
+        if outcome.spoiled:
+            self.pool.retire(worker)
         task.duration_s, task.peak_bytes = outcome.duration_s, outcome.peak_bytes
         task.warnings = outcome.warnings
         self.peak_bytes = max(self.peak_bytes, outcome.peak_bytes)

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from whence.engine.results import Diff, TaskResult
-from whence.engine.session import Stores
+from whence.engine.session import Stores, open_world
 from whence.engine.tasks import PARTS, Task, load_recipes
+from whence.graph.code import locate
 from whence.graph.diff import Change, compare, compare_definitions, compare_worlds
 from whence.graph.digest import Digest
 from whence.graph.nodes import NodeSpec
+from whence.graph.partitions import order_partitions
 from whence.graph.recipe import Recipe
 from whence.graph.world import World
 from whence.store.artifact import Artifact
@@ -58,7 +60,7 @@ def results_of(tasks: Iterable[Task]) -> list[TaskResult]:
 
 def recorded_results(catalog: Catalog, row: BuildRow) -> list[TaskResult]:
     """What a build of the past did."""
-    rows = catalog.tasks_of(row.build_id)
+    rows = _in_order(catalog.tasks_of(row.build_id))
     runs = catalog.runs([task.run_id for task in rows if task.run_id is not None])
     out = []
     for task in rows:
@@ -81,10 +83,16 @@ def recorded_results(catalog: Catalog, row: BuildRow) -> list[TaskResult]:
     return out
 
 
+def _in_order(rows: Sequence[TaskRow]) -> list[TaskRow]:
+    """Tasks by node, partitions in their order."""
+    by_node: dict[str, dict[str, TaskRow]] = {}
+    for row in rows:
+        by_node.setdefault(row.node, {})[row.partition] = row
+    return [parts[key] for parts in by_node.values() for key in order_partitions(parts)]
+
+
 def partitions_of(catalog: Catalog, rows: Sequence[TaskRow]) -> list[tuple[str, Artifact]]:
     """The values of one node's tasks by partition, in partition order; split sources expanded."""
-    from whence.graph.partitions import order_partitions
-
     found = catalog.get_artifacts([row.output for row in rows if row.output])
     if len(rows) == 1 and rows[0].output and found[rows[0].output].format == PARTS:
         listed = json.loads(found[rows[0].output].inline or b"[]")
@@ -118,6 +126,36 @@ def diff(stores: Stores, before: BuildRow, after: BuildRow) -> Diff:
         tuple(values),
         _metrics(stores, worlds, tasks, {change.name for change in values}),
     )
+
+
+def definition_diffs(
+    stores: Stores, before: BuildRow, after: BuildRow, changes: Iterable[Change]
+) -> dict[str, str]:
+    """Changed definitions, each as a unified diff of its source text in the two snapshots."""
+    from difflib import unified_diff
+
+    sides = [_definition_texts(stores, row) for row in (before, after)]
+    out = {}
+    for change in changes:
+        old, new = (side.get(change.name, ("", [])) for side in sides)
+        lines = unified_diff(
+            old[1], new[1], f"{before.id} {old[0]}", f"{after.id} {new[0]}", lineterm=""
+        )
+        out[change.name] = "\n".join(lines)
+    return out
+
+
+def _definition_texts(stores: Stores, row: BuildRow) -> dict[str, tuple[str, list[str]]]:
+    """Definition -> where it stands and its lines, in a build's snapshot."""
+    session = open_world(stores, world_of(stores.catalog, row))
+    files: dict[str, list[str]] = {}
+    found = {}
+    for name, (path, first, last) in locate(session.code).items():
+        if path not in files:
+            data = stores.catalog.get_content(session.tree.files[path].digest)
+            files[path] = data.decode("utf-8-sig", "replace").splitlines()
+        found[name] = (f"{path}:{first}", files[path][first - 1 : last])
+    return found
 
 
 def _changed_nodes(

@@ -155,7 +155,9 @@ class _History:
             facts["options"] = dict(spec.options)
             return Trace(kind, name, facts)
         if recipe is not None:
-            facts["params"] = {k: json.loads(v) for k, v in recipe.params.items()}
+            facts["params"] = {
+                k: json.loads(v) for k, v in recipe.params.items() if k != "partition"
+            }
             facts["definitions"] = sorted(d for d in recipe.definitions if d != "<node>")
         inputs = [p.name for p in spec.parameters if p.name in self.tasks]
         return Trace(kind, name, facts, tuple(self._node(above) for above in inputs))
@@ -191,7 +193,8 @@ class _History:
                 definitions[self.specs[name].where if key == "<node>" else key] = digest
             if self.specs[name].kind != "source":
                 for key, value in recipe.params.items():
-                    params[f"{name}.{key}"] = json.loads(value)
+                    if key != "partition":
+                        params[f"{name}.{key}"] = json.loads(value)
         start = self.row.start
         code = {
             "commit": start.git_commit,

@@ -177,6 +177,12 @@ class Pool:
         worker.join()
         self.workers.remove(worker)
 
+    def retire(self, worker: WorkerProcess | LocalWorker) -> None:
+        """End an idle worker that may take no further task."""
+        worker.stop()
+        worker.join()
+        self.workers.remove(worker)
+
     def close(self, now: bool = False) -> None:
         """End all workers."""
         for worker in self.workers:

@@ -394,7 +394,7 @@ class Project:
         return self.stores.catalog.list_builds(limit)
 
     def get_build(self, build: str = "latest") -> Build:
-        """A recorded build: "b12", "latest" (that succeeded) or "accepted".
+        """A recorded build: "b12", "latest" (that succeeded), "last" or "accepted".
 
         Raises
         ------
@@ -406,12 +406,17 @@ class Project:
 
     def _row(self, build: str) -> BuildRow:
         catalog = self.stores.catalog
-        if build in ("latest", "accepted"):
-            row = catalog.latest_build() if build == "latest" else catalog.accepted()
+        if build in ("latest", "last", "accepted"):
+            if build == "accepted":
+                row = catalog.accepted()
+            else:
+                row = catalog.latest_build("ok" if build == "latest" else None)
             if row is None:
                 raise UnknownId(
                     f"There is no {build} build.",
-                    "`whence build` makes one." if build == "latest" else "`whence accept BUILD`.",
+                    "`whence accept BUILD`."
+                    if build == "accepted"
+                    else "`whence build` makes one.",
                 )
             return row
         return catalog.get_build(build)
@@ -467,6 +472,11 @@ class Project:
         """What differs between two builds; without `after`, between a build and the latest one."""
         rows = [self._row(before), self._row(after or "latest")]
         return history.diff(self.stores, rows[0], rows[1])
+
+    def changed_texts(self, diff: Diff) -> dict[str, str]:
+        """The changed definitions of a `diff`, each as a unified diff of its source."""
+        rows = (self._row(diff.before), self._row(diff.after))
+        return history.definition_diffs(self.stores, rows[0], rows[1], diff.code)
 
     def trace(self, name: str) -> Trace:
         """Where something came from: a prediction, an artifact, or a NODE@BUILD."""

@@ -38,7 +38,11 @@ def write(
     """
     stores, config = session.stores, session.config
     catalog = Path(config.catalog)
-    if session.tree is None or config.from_environment or "://" in config.catalog + config.store:
+    if (
+        session.pinned is not None
+        or config.from_environment
+        or "://" in config.catalog + config.store
+    ):
         return  # a shared store may change without a trace in this machine's files
     watched: set[str] = {str(config.root / "pyproject.toml")}
     watched.update(str(config.root / path) for path in session.tree.files)

@@ -126,7 +126,6 @@ class Diff:
     seed: tuple[Change, ...]
     values: tuple[Change, ...]  # node or node[partition] -> digest
     metrics: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # definition -> both sides
 
     def to_json(self) -> dict[str, Any]:
         coordinates = ("code", "params", "data", "environment", "seed", "values")

@@ -87,10 +87,13 @@ class Stores:
 
 @dataclass(slots=True)
 class Session:
-    """One world, opened: its nodes bound, its code readable by closure."""
+    """One world, opened: its nodes bound, its code readable by closure.
+
+    `pinned` is the recorded world, where it is not that of the working tree.
+    """
 
     stores: Stores
-    tree: snapshot.Tree | None  # None for a recorded world
+    tree: snapshot.Tree
     tree_digest: Digest
     environment: Environment
     specs: list[NodeSpec]
@@ -283,7 +286,7 @@ def open_world(stores: Stores, world: World, environment: Environment | None = N
     specs = [NodeSpec.from_json(data) for data in document]
     return Session(
         stores=stores,
-        tree=None,
+        tree=tree,
         tree_digest=world.tree,
         environment=environment or scan_environment(stores),
         specs=specs,

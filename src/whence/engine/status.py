@@ -46,7 +46,7 @@ def status_of(session: Session, targets: Sequence[str] = ()) -> Status:
         tasks=tuple(states.values()),
         fallbacks=tuple(_fallbacks(session)),
         effects=tuple(_effects(session, selected)),
-        skipped_files=tuple(session.tree.skipped) if session.tree else (),
+        skipped_files=tuple(session.tree.skipped),
     )
 
 

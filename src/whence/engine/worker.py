@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from whence.engine import discovery, loader, seeding
+from whence.engine.leftovers import Leftovers
 from whence.engine.observe import Recorder
 from whence.engine.source import Context
 from whence.engine.stats import StatCache
@@ -81,6 +82,7 @@ class Outcome:
     observations: tuple[Observation, ...] = ()
     warnings: tuple[str, ...] = ()
     unstable: bool = False
+    spoiled: bool = False  # the worker holds what the task read: it may take no other
     started: float = 0.0
     duration_s: float = 0.0
     cpu_s: float = 0.0
@@ -110,6 +112,7 @@ class Worker:
         self._imported = False
         self._known: frozenset[str] = frozenset()  # modules whose reads discovery has reported
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._leftovers = Leftovers(self.is_user_file)
         self._log = _Log() if setup.capture_logs else None
         self._before = Path.cwd()
         os.chdir(self.root)
@@ -183,23 +186,29 @@ class Worker:
     def _call_node(self, job: Job, outcome: Outcome) -> None:
         spec = job.spec
         function = self._function(spec)
+        self._leftovers.begin()
         seeding.seed_all(job.seed, spec.name, job.partition)
-        with self.recorder.task(spec.name) as seen:
-            arguments = {a.parameter: self._load(a, job.children) for a in job.arguments}
-            arguments.update(job.params)
-            value = function(**arguments)
-            value = apply_finish(spec, value)
-            outcome.artifact, outcome.children = encode(
-                value,
-                self.blobs,
-                key=spec.key,
-                node=spec.name,
-                allow_pickle=spec.allow_pickle,
-                is_project=self._is_project_module,
-            )
-        observed = [*seen.observations, *self._late_reads(job)]
-        if seeding.consumed():
-            observed.append(Observation("seed", spec.name, seed_digest(job)))
+        observed: list[Observation] = []
+        try:
+            with self.recorder.task(spec.name) as seen:
+                arguments = {a.parameter: self._load(a, job.children) for a in job.arguments}
+                arguments.update(job.params)
+                value = function(**arguments)
+                value = apply_finish(spec, value)
+                outcome.artifact, outcome.children = encode(
+                    value,
+                    self.blobs,
+                    key=spec.key,
+                    node=spec.name,
+                    allow_pickle=spec.allow_pickle,
+                    is_project=self._is_project_module,
+                )
+        finally:
+            observed += [*seen.observations, *self._late_reads(job)]
+            if seeding.consumed():
+                observed.append(Observation("seed", spec.name, seed_digest(job)))
+            read = any(found.kind != "distribution" for found in observed)
+            outcome.spoiled = self._leftovers.end(read)
         outcome.observations = tuple(observed)
         outcome.warnings, outcome.unstable = tuple(seen.warnings), seen.unstable
 

@@ -46,6 +46,8 @@ class Graph:
     def select(self, targets: Iterable[str]) -> tuple[str, ...]:
         """The targets and everything they need, in order; all nodes where no target is given.
 
+        Of a service, what it uses: it has no value of its own.
+
         Raises
         ------
         GraphError
@@ -65,7 +67,11 @@ class Graph:
                 raise GraphError(f"No node is called '{name}'.", fix)
             needed.add(name)
             wanted.extend(edge.node for edge in self.nodes[name].inputs)
-        return tuple(name for name in self.order if name in needed)
+        return tuple(
+            name
+            for name in self.order
+            if name in needed and self.nodes[name].spec.kind != "service"
+        )
 
     def after(self, names: Iterable[str]) -> frozenset[str]:
         """Everything downstream of `names`, themselves excluded."""

@@ -1,0 +1,1 @@
+"""Documents drawn for people: each view takes what `--json` prints and returns a renderable."""
