@@ -1,0 +1,69 @@
+"""Builds at their edges: a source that is missing, a service as target, old values again."""
+
+from __future__ import annotations
+
+import time
+
+from tests.engine.project_fixture import Sandbox, sandbox
+
+from whence.engine.project import Project
+
+__all__ = ["sandbox"]
+
+
+def test_a_missing_source_fails_alone(sandbox: Sandbox) -> None:
+    sandbox.write(
+        {
+            "pipe.py": """
+                rows = wh.files("data/rows.csv")
+
+                @wh.node
+                def count(rows):
+                    return len(rows)
+
+                @wh.node
+                def twice(count):
+                    return 2 * count
+            """
+        }
+    )
+    made = sandbox.build()
+    assert (made.failed, made.skipped, made.ran) == ({"rows"}, {"count", "twice"}, {"bystander"})
+    assert "data/rows.csv' does not exist" in made.errors["rows"]
+
+
+def test_a_service_as_target_means_what_it_uses(sandbox: Sandbox) -> None:
+    sandbox.write(
+        {
+            "pipe.py": """
+                @wh.node
+                def rate():
+                    return 2
+
+                @wh.service
+                def price(rate, request):
+                    return rate
+            """
+        }
+    )
+    made = sandbox.build("price")
+    assert (made.status, made.ran) == ("ok", {"rate"})
+
+
+def test_a_rebuild_does_not_refresh_what_has_become_too_old(sandbox: Sandbox) -> None:
+    sandbox.write(
+        {
+            "pipe.py": """
+                import time
+
+                @wh.node(deterministic=False, max_age="1s")
+                def now():
+                    return time.time()
+            """
+        }
+    )
+    first = sandbox.build()
+    time.sleep(1.1)
+    with Project.open(sandbox.root) as project:
+        _, changes = project.rebuild(first.build.id)
+    assert changes == []
