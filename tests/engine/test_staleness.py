@@ -2116,6 +2116,136 @@ READS = [
         also={"settings.txt": "one"},
     ),
     code(
+        "file read on the first call only, kept in a global",
+        """
+        _settings = None
+
+        def settings():
+            global _settings
+            if _settings is None:
+                _settings = open("settings.txt").read()
+            return _settings
+
+        @wh.node
+        def out():
+            return settings()
+
+        @wh.node
+        def second():
+            return settings() + "!"
+        """,
+        put("settings.txt", "two"),
+        "one",
+        "two",
+        runs={"out", "second"},
+        also={"settings.txt": "one"},
+    ),
+    code(
+        "variable read on the first call only, kept in a dict of a class",
+        """
+        import os
+
+        class Settings:
+            known = {}
+
+            def get(self, name):
+                if name not in self.known:
+                    self.known[name] = os.environ.get(name, "none")
+                return self.known[name]
+
+        SETTINGS = Settings()
+
+        @wh.node
+        def out():
+            return SETTINGS.get("STAGE")
+
+        @wh.node
+        def second():
+            return SETTINGS.get("STAGE") + "!"
+        """,
+        env("STAGE", "two"),
+        "none",
+        "two",
+        runs={"out", "second"},
+    ),
+    code(
+        "file read on the first call only, kept by a property",
+        """
+        from functools import cached_property
+
+        class Settings:
+            @cached_property
+            def text(self):
+                return open("settings.txt").read()
+
+        SETTINGS = Settings()
+
+        @wh.node
+        def out():
+            return SETTINGS.text
+
+        @wh.node
+        def second():
+            return SETTINGS.text + "!"
+        """,
+        put("settings.txt", "two"),
+        "one",
+        "two",
+        runs={"out", "second"},
+        also={"settings.txt": "one"},
+    ),
+    code(
+        "file read on the first call only, kept in a closure",
+        """
+        def once(f):
+            kept = []
+            def inner():
+                if not kept:
+                    kept.append(f())
+                return kept[0]
+            return inner
+
+        @once
+        def settings():
+            return open("settings.txt").read()
+
+        @wh.node
+        def out():
+            return settings()
+
+        @wh.node
+        def second():
+            return settings() + "!"
+        """,
+        put("settings.txt", "two"),
+        "one",
+        "two",
+        runs={"out", "second"},
+        also={"settings.txt": "one"},
+    ),
+    code(
+        "random number drawn on the first call only",
+        """
+        from functools import cache
+        import random
+
+        @cache
+        def draw():
+            return random.random()
+
+        @wh.node
+        def out():
+            return draw() < 2
+
+        @wh.node
+        def second():
+            return draw() < 3
+        """,
+        lambda s: s.configure(extra="seed = 2\n"),
+        True,
+        runs={"out", "second"},
+    ),
+    code(
         "file outside the project",
         """
         @wh.node
