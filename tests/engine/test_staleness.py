@@ -2246,6 +2246,27 @@ READS = [
         runs={"out", "second"},
     ),
     code(
+        "file that changes again and again",
+        """
+        @wh.node
+        def out():
+            return open("notes.txt").read()
+        """,
+        every(
+            [
+                put("notes.txt", "two"),
+                lambda s: s.build() and None,
+                put("notes.txt", "three"),
+                # Ran, though other contents are remembered: its receipt must watch the file.
+                lambda s: s.build() and None,
+                put("notes.txt", "four"),
+            ]
+        ),
+        "one",
+        "four",
+        also={"notes.txt": "one"},
+    ),
+    code(
         "file outside the project",
         """
         @wh.node

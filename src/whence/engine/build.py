@@ -30,6 +30,7 @@ from whence.errors import StoreError, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.world import World
 from whence.store.artifact import Artifact
+from whence.store.catalog.memo import spell
 from whence.store.catalog.records import (
     BlobVanished,
     BuildStart,
@@ -502,6 +503,7 @@ class Builder:
             if task.attempts < 3:
                 return None
             raise
+        task.observed_key = spell(record.observed)[1]
         self.leased.discard(task.static_key)
         for key, answer in result.leases.items():
             if answer.held and not answer.memo:

@@ -93,13 +93,16 @@ def write(
 
 def _observed(session: Session, builder: Builder) -> Iterable[tuple[str, str, str]]:
     catalog = session.stores.catalog
-    rows = catalog.find_memos([task.static_key for task in builder.planner.tasks.values()])
-    used = {(t.static_key, t.observed_key) for t in builder.planner.tasks.values()}
-    for memo in rows.values():
-        for row in memo:
-            if (row.static_key, row.observed_key) in used or len(memo) == 1:
-                for seen in row.observed:
-                    yield seen.kind, seen.name, seen.digest
+    tasks = builder.planner.tasks.values()
+    memos = catalog.find_memos([task.static_key for task in tasks])
+    rows = {(row.static_key, row.observed_key): row for many in memos.values() for row in many}
+    for task in tasks:
+        row = rows.get((task.static_key, task.observed_key))
+        if row is None:
+            yield "unknown", task.label, ""  # nothing says what its value rests on
+            continue
+        for seen in row.observed:
+            yield seen.kind, seen.name, seen.digest
     for imported in session.imports.values():
         for seen in imported:
             yield seen.kind, seen.name, seen.digest
