@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -128,3 +129,31 @@ def test_a_request_needs_a_model(root: Path) -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "does not say what a request is" in done.stderr and "pydantic model" in done.stderr
+
+
+def test_other_packages_than_the_build_was_made_with_are_refused(root: Path) -> None:
+    library = root.parent / "site"
+    install_tiny(library, "1.0")
+    pipeline = PIPELINE.replace("import whence as wh", "import tiny\nimport whence as wh")
+    (root / "pipe.py").write_text(pipeline.replace("base + request", "tiny.ONE + base + request"))
+    argv, env = command(root, "total")
+    env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], str(library)])
+    make = "import sys, whence; p = whence.Project.open(sys.argv[1]); p.accept(p.build().id)"
+    subprocess.run([sys.executable, "-c", make, str(root)], env=env, check=True)
+
+    install_tiny(library, "2.0")
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1 and done.stdout == ""
+    assert "made with other packages than are installed here" in done.stderr
+    assert "tiny 1.0 → 2.0" in done.stderr
+
+
+def install_tiny(library: Path, version: str) -> None:
+    shutil.rmtree(library, ignore_errors=True)
+    info = library / f"tiny-{version}.dist-info"
+    info.mkdir(parents=True)
+    (library / "tiny.py").write_text("ONE = 1\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+    (info / "RECORD").write_text("tiny.py,,\n")
+    (info / "top_level.txt").write_text("tiny\n")

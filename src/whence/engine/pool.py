@@ -14,6 +14,8 @@ from typing import Any
 from whence.engine.worker import Job, Outcome, Setup, Worker
 from whence.errors import WhenceError
 
+#: How many threads numerical libraries use, where the user does not say.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Imported by its name, so that what it sends can be found again here.
 _MAIN = "import sys; from whence.engine.worker import main; main(sys.argv[1:])"
 
@@ -29,7 +31,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         env = {**os.environ, "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
         # Numerical libraries each take all cores by default; the workers share them.
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        for name in THREAD_VARIABLES:
             env.setdefault(name, str(threads))
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from whence.engine.pool import THREAD_VARIABLES
 from whence.errors import ConfigError
 from whence.serve.runtime import Runtime, open_runtime
 
@@ -142,6 +143,9 @@ def serve(
     except ModuleNotFoundError as error:
         raise _extra_missing(error) from error
 
+    # One row needs one thread; more would only wait for one another between requests.
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
     os.chdir(project.config.root)  # as in a build: relative paths start at the project's root
     runtime = open_runtime(project, service)
     app = make_app(runtime)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from whence.engine import loader
 from whence.engine.discovery import import_pipeline
 from whence.engine.history import specs_of, world_of
-from whence.engine.session import make_setup, open_world
+from whence.engine.session import Session, make_setup, open_world
 from whence.engine.worker import find_function
 from whence.errors import ConfigError, UnknownId, ValueFault, did_you_mean
+from whence.graph.diff import compare
+from whence.store.artifact import Artifact
 from whence.store.catalog.records import PredictionRecord
 
 if TYPE_CHECKING:
@@ -128,7 +130,8 @@ def open_runtime(project: Project, service: str) -> Runtime:
     UnknownId
         No build is accepted, or the accepted one has no such service or lacks a node it needs.
     ConfigError
-        The service's function does not say what a request is.
+        The service's function does not say what a request is, or the packages that it reaches
+        are installed in other versions than the build was made with.
     """
     catalog = project.stores.catalog
     row = catalog.accepted()
@@ -149,28 +152,67 @@ def open_runtime(project: Project, service: str) -> Runtime:
             else f"its services: {known}. A new one needs a newer build, accepted.",
         )
     node = session.graph.nodes[service]
-    arguments, inputs = _load_inputs(project, row.id, node)
+    parts = _inputs_of(project, row.id, node)
+    _refuse_other_packages(session, row.id, service, parts)
+    arguments, inputs = _load_inputs(project, row.id, node, parts)
     setup = make_setup(project.stores, session.tree_digest)
-    loader.install(setup.snapshot or setup.root, setup.root, list(setup.roots))
+    loader.install(setup.snapshot, setup.root, list(setup.roots))
     import_pipeline(setup.pipeline, lambda name: name.startswith(setup.root))
     function = find_function(node.spec)
     model = _request_model(service, function)
     return Runtime(project, service, row.build_id, function, model, arguments, inputs)
 
 
-def _load_inputs(project: Project, build: str, node: Node) -> tuple[dict[str, Any], dict[str, str]]:
-    arguments: dict[str, Any] = dict(node.params)
-    digests: dict[str, str] = {}
+_Parts = Mapping[str, list[tuple[str, Artifact]]]
+
+
+def _inputs_of(project: Project, build: str, node: Node) -> _Parts:
+    """The artifacts of each node that the service takes, by partition."""
+    found = {}
     for edge in node.inputs:
         try:
-            parts = project.partitions(build, edge.node)
-            arguments[edge.parameter] = project.load(build, edge.node, form=edge.form)
+            found[edge.node] = project.partitions(build, edge.node)
         except UnknownId as error:
             raise UnknownId(
                 f"Service '{node.name}' needs '{edge.node}', which build {build} lacks: "
                 f"{error.cause}",
                 "`whence build` (all nodes), then accept that build.",
             ) from error
+    return found
+
+
+def _refuse_other_packages(session: Session, build: str, service: str, inputs: _Parts) -> None:
+    """Raise where what the service reaches is installed in another version than it was built with.
+
+    A model would load all the same, and might answer otherwise than its metrics say.
+    """
+    externals = set(session.closure(service).externals)
+    for parts in inputs.values():
+        externals.update(name for _, artifact in parts for name in artifact.distributions)
+    now, _ = session.reach(externals)
+    assert session.pinned is not None
+    then = {**session.pinned.environment, **session.pinned.interpreter}
+    known = [name for name in now if name in then]
+    differing = compare(
+        "distribution", {name: then[name] for name in known}, {name: now[name] for name in known}
+    )
+    if differing:
+        listed = "\n".join(f"    {change}" for change in differing)
+        raise ConfigError(
+            f"The accepted build {build} was made with other packages than are installed here:\n"
+            f"{listed}",
+            "install those versions, or `whence build`, look at the metrics and accept that build.",
+        )
+
+
+def _load_inputs(
+    project: Project, build: str, node: Node, inputs: _Parts
+) -> tuple[dict[str, Any], dict[str, str]]:
+    arguments: dict[str, Any] = dict(node.params)
+    digests: dict[str, str] = {}
+    for edge in node.inputs:
+        parts = inputs[edge.node]
+        arguments[edge.parameter] = project.load(build, edge.node, form=edge.form)
         digests[edge.node] = parts[0][1].digest if len(parts) == 1 else f"{len(parts)} partitions"
     return arguments, digests
 
