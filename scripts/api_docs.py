@@ -34,8 +34,8 @@ import whence as wh
 """
 
 GROUPS = [
-    ("Nodes", "What makes a function part of the graph. It stays callable as it is. Without options, write "
-        "`@wh.node` alone (a metric always says `better=`).",
+    ("Nodes", "What makes a function part of the graph. It stays callable as it is. Without "
+        "options, write `@wh.node` alone (a metric always says `better=`).",
      ["node", "table", "model", "metric", "figure", "service"]),
     ("Sources and params", "What comes from outside.", ["files", "param", "window"]),
     ("Values", "What nodes may return.", ["Estimate", "register_format"]),

@@ -95,5 +95,5 @@ def test_neighbours(
 
 
 def test_a_step_finer_than_the_keys_is_an_error() -> None:
-    with pytest.raises(GraphError, match="steps by day.*'2013-01' is no day"):
+    with pytest.raises(GraphError, match=r"steps by day.*'2013-01' is no day"):
         neighbours(MONTHS, "2013-01", Window("day", -7, -1))

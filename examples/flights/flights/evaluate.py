@@ -1,13 +1,13 @@
 """How good the model is on months that it never saw: numbers with intervals, and a picture."""
 
 import pandas as pd
-import whence as wh
 from matplotlib.figure import Figure
 from sklearn.pipeline import Pipeline
+
+import whence as wh
+from flights.features import CATEGORIES, NUMBERS
 from whence.models import auc_interval, calibration_table
 from whence.models import brier as brier_interval
-
-from flights.features import CATEGORIES, NUMBERS
 
 INK, ACCENT, PALE = "#343a40", "#1971c2", "#dee2e6"
 

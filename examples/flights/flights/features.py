@@ -1,8 +1,8 @@
 """What is known of a flight at its scheduled departure. The service uses the same functions."""
 
 import pandas as pd
-import whence as wh
 
+import whence as wh
 from flights.history import FACTORS
 from flights.prepare import OBSERVED
 

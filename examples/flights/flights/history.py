@@ -1,6 +1,7 @@
 """What earlier months say of a carrier, a destination, an hour: only months that are over."""
 
 import pandas as pd
+
 import whence as wh
 
 # How often flights were late is counted by each of these.

@@ -1,6 +1,7 @@
 """From raw files to the rows that count, with nothing in them that is not known at departure."""
 
 import pandas as pd
+
 import whence as wh
 
 LATE_MINUTES = 15

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Literal
 
 import pandas as pd
-import whence as wh
 from pydantic import BaseModel, Field
 from sklearn.pipeline import Pipeline
 
+import whence as wh
 from flights.features import CATEGORIES, NUMBERS, assemble
 from flights.prepare import OBSERVED
 

@@ -1,12 +1,12 @@
 """The split by time, and the model."""
 
 import pandas as pd
-import whence as wh
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+import whence as wh
 from flights.features import CATEGORIES, NUMBERS
 
 
