@@ -67,3 +67,26 @@ def test_a_rebuild_does_not_refresh_what_has_become_too_old(sandbox: Sandbox) ->
     with Project.open(sandbox.root) as project:
         _, changes = project.rebuild(first.build.id)
     assert changes == []
+
+
+def test_code_of_whence_is_no_dependency(sandbox: Sandbox) -> None:
+    """Installed from a checkout it lies outside of site-packages, and is imported late."""
+    sandbox.write(
+        {
+            "pipe.py": """
+                from whence.models import proportion_interval
+
+                @wh.node
+                def low():
+                    return proportion_interval([True, False]).low
+            """
+        }
+    )
+    sandbox.build()
+    with Project.open(sandbox.root) as project:
+        session = project.session()
+        seen = [o.name for found in session.imports.values() for o in found]
+        catalog = project.stores.catalog
+        rows = [catalog.get_text(t.recipe) for t in catalog.tasks_of(1)]
+    assert not [name for name in seen if "whence" in name]
+    assert not [text for text in rows if "whence/models" in text]

@@ -57,6 +57,8 @@ class Paths:
         places = [os.path.realpath(path) for path in ignored if "://" not in str(path)]
         places += [*MACHINE, *(os.path.join(home, cache) for cache in HOME_CACHES)]
         places += [os.path.dirname(os.__file__)]
+        # whence itself never counts, wherever it was installed from.
+        places += [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
         for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix}:
             if prefix not in ("/", "/usr", "/usr/local"):
                 places += [prefix, os.path.realpath(prefix)]
