@@ -1,0 +1,1 @@
+"""Six nodes of plain Python: words in three short texts."""
