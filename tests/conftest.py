@@ -5,6 +5,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# The test processes share the cores: numerical libraries that each took all of them would spin.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # Timings belong in bench: here a loaded machine must not fail a property.
 settings.register_profile(
     "whence",
