@@ -12,7 +12,7 @@ def test_a_discount_is_taken_off() -> None:
     assert discounted(sales, rate=0.2)["revenue"].tolist() == [24.0]
 
 
-def test_the_whole_pipeline(tmp_path, monkeypatch) -> None:
+def test_the_whole_pipeline() -> None:
     with whence.Project.open() as project:
         build = project.build(["best"], params={"rate": 0.0})
         assert build.ok
