@@ -57,25 +57,67 @@ def change(data: Mapping[str, Any]) -> str:
     return f"{name} {old} → {new}"
 
 
+#: Characters of a text or a representation that a line has room for.
+SHORT = 60
+
+
 def value(summary: Mapping[str, Any]) -> str:
-    """A value in a few words, from its artifact's summary."""
+    """A value in a few words, on one line, from its artifact's summary.
+
+    Examples
+    --------
+    >>> value({"type": "dict", "size": 1200})
+    'dict of 1,200'
+    >>> value({"type": "str", "value": "two\\nlines"})
+    'two …'
+    """
+    kind = summary.get("type")
     if "rows" in summary:
         columns = summary.get("columns", ())
         return f"{summary['rows']:,} rows × {len(columns)} columns"
     if summary.get("value") is not None:
-        found = summary["value"]
-        text = f"{found:.6g}" if isinstance(found, float) else str(found).strip()
-        if summary.get("low") is not None and summary.get("high") is not None:
-            text += f" [{summary['low']:.4g}, {summary['high']:.4g}]"
-        if summary.get("n") is not None:
-            text += f", n = {summary['n']:,}"
-        return text
+        return _scalar(summary)
+    if kind == "figure":
+        return f"picture ({', '.join(summary.get('kinds', ()))})"
+    if kind == "array":
+        shape = " × ".join(f"{n:,}" for n in summary["shape"]) or "one number"
+        return f"{summary['dtype']}, {shape}"
+    if kind == "tensors":
+        return count(summary["size"], "tensor")
+    if kind in ("file", "directory"):
+        return f"{count(summary['files'], 'file')}, {size(summary['bytes'])}"
+    if kind == "partitions":
+        return count(summary["partitions"], "partition")
+    if kind == "bytes":
+        return size(summary["size"])
+    if set(summary) == {"type", "size"}:
+        return f"{str(kind).rpartition('.')[2]} of {summary['size']:,}"
     parts = [f"{key} {found}" for key, found in summary.items() if _is_short(found)]
     return ", ".join(parts)
 
 
+def _scalar(summary: Mapping[str, Any]) -> str:
+    found = summary["value"]
+    if isinstance(found, bool):
+        return str(found).lower()
+    text = f"{found:.6g}" if isinstance(found, float) else shortened(str(found))
+    if summary.get("low") is not None and summary.get("high") is not None:
+        text += f" [{summary['low']:.4g}, {summary['high']:.4g}]"
+    if summary.get("n") is not None:
+        text += f", n = {summary['n']:,}"
+    return text
+
+
+def shortened(text: str, limit: int = SHORT) -> str:
+    """The first line of a text, cut where it is long, with a mark where something is left out."""
+    first, *rest = text.strip().splitlines() or [""]
+    if len(first) > limit:
+        return first[: limit - 1] + "…"
+    return f"{first} …" if rest else first
+
+
 def _is_short(found: object) -> bool:
-    return isinstance(found, int | float | str) and len(str(found)) <= 60
+    return isinstance(found, int | float | str) and len(str(found)) <= SHORT
 
 
 def listed(names: Iterable[str], limit: int = 6) -> str:

@@ -11,7 +11,8 @@ from whence.engine.results import Status, TaskStatus
 from whence.engine.session import Session
 from whence.engine.tasks import Key, Planner, Task
 from whence.errors import GraphError
-from whence.graph.diff import Change, compare_recipes
+from whence.graph.diff import Change, compare, compare_recipes
+from whence.graph.digest import canonical_json
 from whence.graph.recipe import Recipe
 from whence.store.catalog.records import MemoRow, TaskRow
 
@@ -92,18 +93,21 @@ def _state(
 def _own_changes(
     session: Session, task: Task, before: TaskRow | None, recipes: dict[str, Recipe]
 ) -> tuple[Change, ...]:
-    """What changed in a task's own code, though its inputs are not known yet."""
+    """What changed in a task's own code and params, though its inputs are not known yet."""
     old = recipes.get(before.recipe) if before else None
     if old is None or task.node.spec.kind == "source":
         return ()
     closure = session.closure(task.node.name)
     now: dict[str, Any] = {"<node>": closure.root, **closure.definitions}
     where = task.node.spec.where
-    return tuple(
+    changes = [
         Change("code", where if name == "<node>" else name, old.definitions.get(name), digest)
         for name, digest in sorted(now.items())
         if old.definitions.get(name) != digest
-    )
+    ]
+    params = {name: canonical_json(value) for name, value in task.node.params.items()}
+    known = {name: value for name, value in old.params.items() if name != "partition"}
+    return (*changes, *compare("param", known, params, prefix=f"{task.node.name}."))
 
 
 def _moved(session: Session, task: Task, row: MemoRow) -> list[Change]:

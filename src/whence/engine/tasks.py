@@ -269,7 +269,7 @@ class Planner:
             # How the value is decoded counts too, so that a new codec's values are made anew.
             codecs = {f"{a.format}/{a.version}" for a in artifacts}
             traits[edge.parameter] = f"{edge.form or 'natural'} from {' '.join(sorted(codecs))}"
-            if edge.form:
+            if edge.form and "." in edge.form:  # "str" and "bytes" need no library
                 externals.add(edge.form.partition(".")[0])
             for artifact in artifacts:
                 externals.update(_DECODERS.get(artifact.format, ()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import click
@@ -59,30 +60,62 @@ def view(document: Mapping[str, Any], in_full: bool = False) -> Any:
 
     log = document["log"]
     table = Table(box=None, pad_edge=False)
-    for heading in ("task", "", "made in", "took", "CPU", "peak", "printed"):
+    for heading in ("node", "", "made in", "took", "CPU", "peak", "printed"):
         table.add_column(heading, justify="right" if heading in ("took", "CPU", "peak") else "left")
     parts: list[Any] = []
-    for task in log["tasks"]:
-        label = f"{task['node']}[{task['partition']}]" if task["partition"] else task["node"]
-        ran = task["made_in"] is not None
-        last_line = task["log"].rstrip().rpartition("\n")[2]
+    for group in _grouped(log["tasks"], in_full):
+        first, ran = group[0], [task for task in group if task["made_in"] is not None]
+        printed = next((t["log"] for t in group if t["log"]), "").rstrip().rpartition("\n")[2]
+        made_in = dict.fromkeys(task["made_in"] for task in ran)
         table.add_row(
-            Text(label, style="name"),
+            Text(_label(group), style="name"),
             Text(
-                task["status"], style={"failed": "bad", "skipped": "warn"}.get(task["status"], "")
+                first["status"], style={"failed": "bad", "skipped": "warn"}.get(first["status"], "")
             ),
-            task["made_in"] or "-",
-            words.duration(task["duration_s"]) if ran else "-",
-            words.duration(task["cpu_s"]) if ran else "-",
-            words.size(task["peak_bytes"]) if ran else "-",
-            Text(last_line[:60], style="quiet"),
+            words.listed(made_in, 3) or "-",
+            words.duration(sum(task["duration_s"] for task in ran)) if ran else "-",
+            words.duration(sum(task["cpu_s"] for task in ran)) if ran else "-",
+            words.size(max(task["peak_bytes"] for task in ran)) if ran else "-",
+            Text(words.shortened(printed), style="quiet"),
         )
         if in_full:
-            if task["log"]:
-                parts.append(Text(task["log"].rstrip()))
-            if task["error"]:
-                parts.append(Text(task["error"].rstrip(), style="bad"))
-            if task["status"] == "skipped":
-                parts.append(Text(f"skipped: {task['reason']}", style="warn"))
+            parts += _told(first, titled=len(log["tasks"]) > 1)
     title = Text(f"{log['build']} {log['status']}", style="name")
     return Group(title, table, *parts)
+
+
+def _told(task: Mapping[str, Any], titled: bool) -> list[Any]:
+    """All that one task printed, and its error."""
+    from rich.text import Text
+
+    parts: list[Any] = []
+    if task["log"]:
+        parts.append(Text(task["log"].rstrip()))
+    if task["error"]:
+        parts.append(Text(task["error"].rstrip(), style="bad"))
+    if task["status"] == "skipped":
+        parts.append(Text(f"skipped: {task['reason']}", style="warn"))
+    if parts and titled:
+        parts.insert(0, Text(_label([task]), style="kind"))
+    return [Text(""), *parts] if parts else []
+
+
+def _label(group: Sequence[Mapping[str, Any]]) -> str:
+    first = group[0]
+    if len(group) > 1:
+        return f"{first['node']} ({len(group)} partitions)"
+    return f"{first['node']}[{first['partition']}]" if first["partition"] else str(first["node"])
+
+
+def _grouped(tasks: Sequence[Mapping[str, Any]], in_full: bool) -> list[list[Mapping[str, Any]]]:
+    """Nodes in the order in which they began; partitions that ended alike in one group."""
+    began: dict[str, float] = {}
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for task in tasks:
+        node, start = task["node"], task["started"]
+        began[node] = min(began.get(node, inf), start if start is not None else inf)
+        alone = in_full or task["status"] == "failed"
+        groups.setdefault((node, task["status"], task["partition"] if alone else ""), []).append(
+            task
+        )
+    return sorted(groups.values(), key=lambda group: began[group[0]["node"]])

@@ -16,8 +16,14 @@ HEAD = 8
 
 @click.command("show")
 @click.argument("node", required=False, shell_complete=options.complete_nodes)
-@click.option("--partition", help="One partition of it.")
-@click.option("--rows", default=HEAD, show_default=True, help="Rows of a table to show.")
+@click.option("--partition", metavar="KEY", help="One partition of it.")
+@click.option(
+    "--rows",
+    type=click.IntRange(0),
+    default=HEAD,
+    show_default=True,
+    help="Rows of a table to show.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the picture or text to a file.")
 @click.option("--recipe", is_flag=True, help="List everything that its value depends on.")
 @options.common
@@ -48,7 +54,7 @@ def command(
                 document["node"]["written"] = out
 
             def render(shown: Mapping[str, Any]) -> Any:
-                return view(shown, value, rows)
+                return view(shown, value, rows, console().width)
 
     if as_json:
         write_json(document)
@@ -98,6 +104,8 @@ def _describe(
     if with_recipe:
         catalog = project.stores.catalog
         rows = [row for row in catalog.tasks_of(int(made.id[1:])) if row.node == name]
+        if partition is not None:
+            rows = [row for row in rows if row.partition in ("", partition)]
         known = recipes_of(catalog, rows)
         document["recipe"] = {
             row.partition: known[row.recipe].to_json() for row in rows if row.recipe in known
@@ -152,12 +160,16 @@ def view_listing(document: Mapping[str, Any]) -> Any:
         shown = words.value(first["summary"])
         if len(values) > 1:
             shown = f"{len(values)} partitions"
-        table.add_row(Text(name, style="name"), first["format"] or "-", Text(shown))
+        table.add_row(
+            Text(name, style="name"),
+            Text(first["format"] or "-", style="kind"),
+            Text(shown, overflow="ellipsis", no_wrap=True),
+        )
     return table
 
 
-def view(document: Mapping[str, Any], value: Any, rows: int) -> Any:
-    """One node for people."""
+def view(document: Mapping[str, Any], value: Any, rows: int, width: int = 100) -> Any:
+    """One node for people, in `width` columns."""
     from rich.console import Group
     from rich.text import Text
 
@@ -171,70 +183,135 @@ def view(document: Mapping[str, Any], value: Any, rows: int) -> Any:
     if len(values) == 1:
         first = values[0]
         where = f"[{first['partition']}] " if first["partition"] else ""
-        text = f"{where}{first['format']}, {words.value(first['summary'])}"
-        parts.append(Text(f"  {text}"))
+        line = Text(f"  {where}")
+        line.append(first["format"], style="kind")
+        line.append(f"  {words.value(first['summary'])}")
+        parts.append(line)
         parts.append(
             Text(f"  {words.digest(first['digest'])}, {words.size(first['size_bytes'])}", "quiet")
         )
         if first["unsafe"]:
             parts.append(Text("  stored as a pickle: load it only if you trust its origin", "warn"))
     else:
-        parts.append(Text(f"  {len(values)} partitions:"))
-        parts += [
-            Text(f"    {v['partition']}: {words.value(v['summary'])}  {words.digest(v['digest'])}")
-            for v in values
-        ]
+        parts.append(Text(f"  {len(values)} partitions"))
+        parts.append(_partitions(values))
     made = ", ".join(node["made_in"])
-    parts.append(Text(f"  made in {made}, {words.duration(node['duration_s'])}", "quiet"))
-    parts += _value_lines(value, values, rows)
+    if made:
+        parts.append(Text(f"  made in {made}, {words.duration(node['duration_s'])}", "quiet"))
+    parts += _value_lines(value, values, rows, width)
     if node.get("written"):
         parts.append(Text(f"✓ {node['written']}", style="ok"))
     elif values and values[0]["format"] == "figure":
-        parts.append(Text(f"  a picture: whence show {node['name']} --out {node['name']}.png"))
+        parts.append(Text(f"  see it: whence show {node['name']} --out {_file_for(node)}"))
     if node["recipe"]:
         parts += _recipe_lines(node["recipe"])
     return Group(*parts)
 
 
-def _value_lines(value: Any, values: list[Mapping[str, Any]], rows: int) -> list[Any]:
+def _file_for(node: Mapping[str, Any]) -> str:
+    kinds = node["values"][0]["summary"].get("kinds") or ["png"]
+    return f"{node['name']}.{kinds[0]}"
+
+
+def _partitions(values: list[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    from whence.cli import words
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for value in values:
+        digest = Text(words.digest(value["digest"]), style="quiet")
+        table.add_row(f"    {value['partition']}", words.value(value["summary"]), digest)
+    return table
+
+
+def _value_lines(value: Any, values: list[Mapping[str, Any]], rows: int, width: int) -> list[Any]:
     import json
 
-    from rich.table import Table
     from rich.text import Text
 
     if value is None or values[0]["format"] == "figure":
         return []
     if values[0]["format"] == "table":
-        table = Table(box=None, pad_edge=False, header_style="kind")
-        columns = value.schema
-        for field in columns:
-            table.add_column(f"{field.name}\n{field.type}", overflow="fold")
-        for row in value.slice(0, rows).to_pylist():
-            cells = ("" if row[f.name] is None else _cell(row[f.name]) for f in columns)
-            table.add_row(*(Text(cell) for cell in cells))
-        return [Text(""), table]
+        return [Text(""), _table(value, rows, width)]
     if isinstance(value, str):
-        return [Text(""), Text(value[:2000])]
+        return [Text(""), *_cut(value)]
     if isinstance(value, dict | list):
-        return [Text(""), Text(json.dumps(value, indent=2, ensure_ascii=False, default=str)[:2000])]
-    return [Text(f"  {value}")]
+        return [Text(""), *_cut(json.dumps(value, indent=2, ensure_ascii=False, default=str))]
+    return []  # a number: the first lines tell it
+
+
+def _cut(text: str, limit: int = 40) -> list[Any]:
+    """The first lines of a text, and how many there are."""
+    from rich.text import Text
+
+    lines = text.rstrip().splitlines()
+    shown = [Text(line if len(line) <= 400 else line[:399] + "…") for line in lines[:limit]]
+    if len(lines) > limit:
+        shown.append(Text(f"… {len(lines) - limit:,} more lines", style="quiet"))
+    return shown
+
+
+def _table(value: Any, rows: int, width: int) -> Any:
+    """The first rows, under each other where they fit, else a line for each column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    names = [field.name for field in value.schema]
+    types = [str(field.type) for field in value.schema]
+    found = value.slice(0, rows).to_pylist()
+    columns = [[_cell(row[name]) for row in found] for name in names]
+    numeric = [kind.startswith(("int", "uint", "double", "float", "decimal")) for kind in types]
+    widths = [
+        max(map(len, [name, kind, *cells]))
+        for name, kind, cells in zip(names, types, columns, strict=True)
+    ]
+    if sum(widths) + 2 * len(widths) <= width:
+        table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="")
+        for name, kind, right in zip(names, types, numeric, strict=True):
+            head = Text.assemble((name, "name"), "\n", (kind, "kind"))
+            table.add_column(head, justify="right" if right else "left", no_wrap=True)
+        for i in range(len(found)):
+            table.add_row(*(Text(cells[i]) for cells in columns))
+        return table
+    table = Table(box=None, pad_edge=False, padding=(0, 1), show_header=False)
+    room = width - max(map(len, names)) - max(map(len, types)) - 4
+    fitting = 0
+    for i in range(len(found)):
+        room -= max((len(cells[i]) for cells in columns), default=0) + 2
+        if room < 0:
+            break
+        fitting += 1
+    for name, kind, cells in zip(names, types, columns, strict=True):
+        shown = (Text(cell) for cell in cells[: max(fitting, 1)])
+        table.add_row(Text(name, style="name"), Text(kind, style="kind"), *shown)
+    return table
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value).replace("\n", "⏎")
     return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _recipe_lines(recipes: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """The recipe; of several partitions the first one, since the others differ in inputs."""
+    from rich.table import Table
     from rich.text import Text
 
     from whence.cli import words
 
-    lines: list[Any] = []
-    for partition, recipe in recipes.items():
-        lines.append(Text(f"recipe{f' of {partition}' if partition else ''}", style="kind"))
-        for title in ("definitions", "inputs", "params", "traits", "environment"):
-            for name, value in recipe[title].items():
-                short = words.digest(value) if value.startswith(("sha256:", "blake3:")) else value
-                lines.append(Text(f"  {title:12} {name}  {short}"))
-    return lines
+    partition, recipe = next(iter(recipes.items()))
+    title = Text(f"recipe{f' of [{partition}]' if partition else ''}", style="name")
+    if len(recipes) > 1:
+        title.append(f"  ({len(recipes) - 1} more: --partition KEY)", style="quiet")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for heading in ("definitions", "inputs", "params", "traits", "environment"):
+        for i, (name, value) in enumerate(recipe[heading].items()):
+            hashed = value.startswith(("sha256:", "blake3:"))
+            shown = Text(words.digest(value), style="quiet") if hashed else Text(value)
+            first = Text(f"  {heading if i == 0 else ''}", style="kind")
+            table.add_row(first, Text(name), shown)
+    return [Text(""), title, table]

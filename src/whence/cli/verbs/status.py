@@ -58,7 +58,8 @@ def view(document: Mapping[str, Any], show_all: bool = False) -> Any:
         state = first["state"]
         line = Text(f"{_SYMBOLS[state]} ", style=_STYLES[state])
         line.append(_label(group), style="name" if state != "waiting" else "quiet")
-        line.append(f"  {_reason(first)}", style="quiet" if state in ("fresh", "waiting") else "")
+        if reason := _reason(first):
+            line.append(f"  {reason}", style="quiet" if state in ("fresh", "waiting") else "")
         if first["age_s"] is not None:
             line.append(f"  recorded {words.duration(first['age_s'])} ago", style="quiet")
         lines.append(line)

@@ -51,10 +51,10 @@ def _label(trace: Mapping[str, Any]) -> Any:
     from whence.cli import words
 
     kind, facts = trace["kind"], trace["facts"]
-    text = Text(f"{kind} ", style="kind")
+    text = Text(kind, style="kind")
     if kind in ("params", "packages"):
         return text
-    text.append(trace["name"], style="name")
+    text.append(" ").append(trace["name"], style="name")
     if facts.get("above"):
         text.append("  (above)", style="quiet")
     elif kind == "build":
@@ -88,7 +88,8 @@ def _details(trace: Mapping[str, Any]) -> list[Any]:
             lines.append(f"parts  {words.listed(facts['partitions'], 14)}")
     elif kind == "code":
         where = f"commit {facts['commit']}" if facts["commit"] else "not in git"
-        dirty = ", with changes that are not committed" if facts["dirty"] else ""
+        changed = facts["commit"] and facts["dirty"]
+        dirty = ", with changes that are not committed" if changed else ""
         lines.append(f"{where}{dirty}; snapshot {words.digest(facts['snapshot'])}")
         lines.append(
             f"{len(facts['definitions'])} definitions: {words.listed(facts['definitions'], 10)}"
