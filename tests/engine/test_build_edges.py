@@ -90,3 +90,25 @@ def test_code_of_whence_is_no_dependency(sandbox: Sandbox) -> None:
         rows = [catalog.get_text(t.recipe) for t in catalog.tasks_of(1)]
     assert not [name for name in seen if "whence" in name]
     assert not [text for text in rows if "whence/models" in text]
+
+
+def test_a_value_of_before_is_not_that_of_the_latest_build(sandbox: Sandbox) -> None:
+    """An observed variable is no part of a recorded world, so equal worlds may differ in values."""
+    sandbox.write(
+        {
+            "pipe.py": """
+                import os
+
+                @wh.node
+                def currency():
+                    return os.environ.get("CURRENCY", "EUR")
+            """
+        }
+    )
+    assert sandbox.build()["currency"] == "EUR"
+    sandbox.setenv("CURRENCY", "USD")
+    assert sandbox.build()["currency"] == "USD"
+    sandbox.setenv("CURRENCY", None)
+    made = sandbox.build()
+    assert (made["currency"], made.status, made.ran) == ("EUR", "ok", set())
+    assert sandbox.build().status == "current"

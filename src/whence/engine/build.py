@@ -132,6 +132,7 @@ class Builder:
                 latest is not None
                 and latest.start.targets == self.targets
                 and latest.start.world == self._world()[0]
+                and self._outputs() == self._outputs_of(latest.build_id)
             ):
                 self.current = latest.build_id
                 return "current"
@@ -143,6 +144,14 @@ class Builder:
         assert self.build_id is not None
         self.catalog.finish_build(self.build_id, status, self.counts)
         return status
+
+    def _outputs(self) -> dict[Key, str | None]:
+        tasks = self.planner.tasks.values()
+        return {t.key: t.artifact.digest if t.artifact else None for t in tasks}
+
+    def _outputs_of(self, build_id: int) -> dict[Key, str | None]:
+        # What tasks were only seen to read (a variable, say) is no part of the recorded world.
+        return {(t.node, t.partition): t.output for t in self.catalog.tasks_of(build_id)}
 
     # -- tasks become known -------------------------------------------------------------------
 
