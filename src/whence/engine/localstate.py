@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from whence.errors import StoreUnwritable
 
@@ -42,7 +43,11 @@ class LocalState:
             self._open()
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        self._db = sqlite3.connect(
+            self.path, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        # A project left open is closed when it goes; the collector may run in any thread.
+        finalize(self, self._db.close)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(_SCHEMA)

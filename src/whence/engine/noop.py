@@ -76,6 +76,8 @@ def find_receipt(argv: "Sequence[str]") -> "dict[str, Any] | None":
         return receipt if _holds(receipt) else None
     except sqlite3.Error:
         return None  # the full path reports a damaged or busy cache
+    finally:
+        db.close()
 
 
 def _holds(receipt: "dict[str, Any]") -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import finalize
 
 from whence.errors import CorruptCatalog, StoreError, StoreFull, StoreUnwritable, WhenceError
 from whence.store.catalog.database import Dialect, Row
@@ -72,6 +73,7 @@ class SQLite:
         except WhenceError:
             self._connection.close()
             raise
+        finalize(self, self._connection.close)  # a catalog left open is closed when it goes
 
     def _configure(self) -> None:
         run = self._connection.execute
