@@ -7,6 +7,7 @@ the generation of its garbage collection; it changes by compare-and-swap only.
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +20,6 @@ from whence.store.artifact import blob_digest
 from whence.store.blobs import BlobWriter, LocalBlobs, Stat, missing_blob
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, MutableMapping
     from pathlib import Path
 
@@ -62,7 +62,7 @@ class S3Blobs:
         from obstore.store import S3Store
 
         config: dict[str, Any] = dict(options)
-        endpoint = config.get("endpoint", "")
+        endpoint = config.get("endpoint") or _endpoint_of_environment()
         client: Any = {"allow_http": True} if endpoint.startswith("http://") else {}
         # from_url takes the credentials from the environment where options do not name them.
         self.url = url
@@ -255,6 +255,12 @@ class S3Blobs:
     def _remote_size(self, digest: Digest) -> int | None:
         found = self._head(digest)
         return None if found is None else int(found["size"])
+
+
+def _endpoint_of_environment() -> str:
+    """The endpoint that obstore takes where none is given; a plain http:// one must be allowed."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((found for name in names if (found := os.environ.get(name))), "")
 
 
 class _Cache(LocalBlobs):
