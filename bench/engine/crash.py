@@ -59,7 +59,7 @@ def kill_at_half(shape: Shape, tick_s: float = 0.005) -> str:
         build = start(where)
         _wait_for_ticks(where, shape.n_nodes // 2, build)
         os.killpg(build.pid, signal.SIGKILL)
-        build.wait()
+        build.communicate()
         before = len(ticks(where))
         counts = build_counts(where)
         again = len(ticks(where)) - before
