@@ -30,10 +30,23 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
         code = try_noop(args[1:])
         if code is not None:
-            return code
+            return _flushed(code)
     from whence.cli.app import run
 
     return run(args)
+
+
+def _flushed(code: int) -> int:
+    """`code`, or what a shell expects where the reader of our output has left."""
+    import os
+    import sys
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
 
 
 __all__ = ["main"]

@@ -111,8 +111,8 @@ def try_noop(argv: "Sequence[str]") -> "int | None":
         import json
 
         tasks = receipt["tasks"]
-        build = {"id": receipt["build"], "status": "current", "targets": [], "ran": 0}
-        build.update({"hit": tasks, "failed": 0, "skipped": 0, "tasks": []})
+        build = {"id": receipt["build"], "status": "current", "targets": receipt.get("targets", [])}
+        build.update({"ran": 0, "hit": tasks, "failed": 0, "skipped": 0, "tasks": []})
         sys.stdout.write(json.dumps({"build": build}) + "\n")
     elif "--quiet" not in argv and "-q" not in argv:
         tasks, build_id = receipt["tasks"], receipt["build"]

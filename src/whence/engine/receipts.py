@@ -78,6 +78,7 @@ def write(
     stats.update((path, stat_of(path)) for path in sorted(blobs))
     receipt = {
         "build": build_id,
+        "targets": list(builder.targets),
         "tasks": len(builder.planner.tasks),
         "generation": stores.catalog.generation,
         "catalog": str(catalog),

@@ -106,9 +106,7 @@ def _show_summary(out: Any, made: Build, seconds: float) -> None:
 
     counts = made.counts
     if made.status == "current":
-        out.print(
-            f"Nothing to do: all {words.count(counts['hit'], 'task')} as {made.id} left them."
-        )
+        out.print(f"Nothing to do: all {counts['hit']} tasks are as build {made.id} left them.")
         return
     parts = [f"{counts['ran']:,} ran", f"{counts['hit']:,} from the store"]
     parts += [f"{counts[k]:,} {k}" for k in ("failed", "skipped") if counts[k]]

@@ -92,12 +92,13 @@ def _drawn(nodes: Sequence[Mapping[str, Any]], form: str, title: str) -> str:
         return draw_mermaid(nodes)
     if form == "dot":
         return draw_dot(nodes)
-    from rich.console import Console
+    from io import StringIO
 
-    plain = Console(width=100, color_system=None, markup=False, highlight=False)
-    with plain.capture() as captured:
-        plain.print(view(nodes))
-    return captured.get()
+    from whence.cli.output import console
+
+    text = StringIO()
+    console(text).print(view(nodes))
+    return text.getvalue()
 
 
 def view(nodes: Sequence[Mapping[str, Any]]) -> Any:
