@@ -41,7 +41,7 @@ def draw_svg(nodes: Sequence[Mapping[str, Any]], title: str = "whence graph") ->
         The text of an SVG file.
     """
     by_name = {str(node["name"]): node for node in nodes}
-    sizes = {name: Size(_width(name), _HEIGHT) for name in by_name}
+    sizes = {name: Size(_width(name, _under(node)), _HEIGHT) for name, node in by_name.items()}
     edges = [(up, name) for name, node in by_name.items() for up in node["inputs"] if up in by_name]
     layout = lay_out(sizes, edges)
     kinds = [kind for kind in KINDS if any(_kind(node) == kind for node in nodes)]
@@ -69,9 +69,13 @@ def _kind(node: Mapping[str, Any]) -> str:
     return str(node["kind"]) if node["kind"] in KINDS else "node"
 
 
-def _width(name: str) -> float:
-    # No font is measured here: 7.3 px is the mean advance of 13 px system fonts, on the safe side.
-    return round(30 + 7.3 * len(name), 1)
+def _under(node: Mapping[str, Any]) -> str:
+    return str(node["kind"]) + (" · partitioned" if node.get("partitioned") else "")
+
+
+def _width(name: str, under: str) -> float:
+    # No font is measured here: mean advances of system fonts at 13 and 11 px, on the safe side.
+    return round(30 + max(7.3 * len(name), 6.2 * len(under)), 1)
 
 
 def _style() -> str:
@@ -97,7 +101,7 @@ def _style() -> str:
 def _box(name: str, node: Mapping[str, Any], place: Place) -> str:
     kind, state = _kind(node), node.get("state")
     stale = " stale" if state in STALE else ""
-    under = str(node["kind"]) + (" · partitioned" if node.get("partitioned") else "")
+    under = _under(node)
     hint = " · ".join(filter(None, [name, under, state or "", str(node.get("doc") or "")]))
     parts = [f'<g class="{kind}{stale}" transform="translate({place.x:g} {place.y:g})">']
     parts.append(f"<title>{escape(hint)}</title>")
