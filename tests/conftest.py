@@ -25,8 +25,9 @@ settings.load_profile("whence")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: at least 2, at most 4, since many tests start processes of their own."""
-    return max(2, min(4, os.cpu_count() or 2))
+    """`-n auto`: 2 to 4 unless the environment says, since many tests start processes."""
+    chosen = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return int(chosen) if chosen else max(2, min(4, os.cpu_count() or 2))
 
 
 @pytest.fixture(autouse=True)

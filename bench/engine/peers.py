@@ -33,7 +33,7 @@ class Peer:
 
     name = ""
     package = ""
-    #: A smaller graph where an engine starts a process for each node: measured, never scaled up.
+    #: A smaller graph for engines that would take many minutes: measured there, never scaled up.
     most_nodes = 1000
     note = ""
 
@@ -179,6 +179,7 @@ class Redun(Peer):
 
 class Dagster(Peer):
     name, package = "dagster", "dagster"
+    most_nodes = 200
     note = "materialize() of assets in one process: it has no no-op and runs everything again"
 
     def head(self) -> str:
@@ -206,7 +207,7 @@ class Dagster(Peer):
 class ByProcess(Peer):
     """Engines whose nodes are commands over files: one script runs one function."""
 
-    most_nodes = 200
+    most_nodes = 100
 
     def write(self, where: Path, shape: Shape) -> None:
         super().write(where, shape)

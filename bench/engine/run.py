@@ -181,6 +181,31 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def results_file() -> Path:
+    return RESULTS / f"engine-{datetime.datetime.now(datetime.UTC):%Y-%m-%d}.json"
+
+
+def earlier() -> dict[str, Any]:
+    """What was measured already today: an engine measured again replaces its own row only."""
+    file = results_file()
+    found: dict[str, Any] = json.loads(file.read_text())["results"] if file.exists() else {}
+    return found
+
+
+def write(results: dict[str, Any]) -> None:
+    """Keep the results so far: some engines take long."""
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "results": results,
+    }
+    results_file().write_text(json.dumps(document, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--smoke", action="store_true", help="whence alone, small, counts only")
@@ -195,38 +220,30 @@ def main() -> None:
     if arguments.smoke:
         smoke()
         return
-    results: dict[str, Any] = {}
+    results = earlier()
     chosen = [PEERS[name] for name in arguments.only or PEERS]
     if not arguments.no_whence:
         for size in sorted(
             {arguments.nodes, *(min(p.most_nodes, arguments.nodes) for p in chosen)}
         ):
             results[f"whence, {size} bare"] = measure_whence(Shape(size), arguments.repeats)
+            write(results)
         full = Shape(arguments.nodes, n_files=1000, n_params=50)
         results["whence, 1000 files"] = measure_whence(full, arguments.repeats)
+        write(results)
     for peer in chosen:
         print(f"{peer.name} …", file=sys.stderr, flush=True)
         if why := peer.install():
             results[peer.name] = {"skipped": why}
-            continue
-        try:
-            shape = Shape(min(peer.most_nodes, arguments.nodes))
-            results[peer.name] = measure_peer(peer, shape, arguments.repeats)
-        except Failed as failure:
-            results[peer.name] = {"skipped": str(failure)[-600:]}
+        else:
+            try:
+                shape = Shape(min(peer.most_nodes, arguments.nodes))
+                results[peer.name] = measure_peer(peer, shape, arguments.repeats)
+            except Failed as failure:
+                results[peer.name] = {"skipped": str(failure)[-600:]}
+        write(results)
     print(table(results))
-    RESULTS.mkdir(exist_ok=True)
-    now = datetime.datetime.now(datetime.UTC)
-    document = {
-        "date": now.isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "results": results,
-    }
-    file = RESULTS / f"engine-{now:%Y-%m-%d}.json"
-    file.write_text(json.dumps(document, indent=1) + "\n")
-    print(f"written to {file.relative_to(RESULTS.parent.parent)}")
+    print(f"written to {results_file().relative_to(RESULTS.parent.parent)}")
 
 
 if __name__ == "__main__":
