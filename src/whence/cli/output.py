@@ -45,9 +45,13 @@ def console(file: IO[str] | None = None) -> Console:
     from rich.console import Console
     from rich.theme import Theme
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process with 1
+            raise BrokenPipeError
+
     out = file if file is not None else sys.stdout
     width = None if out.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(
+    return Ours(
         file=out, theme=Theme(STYLES), highlight=False, markup=False, emoji=False, width=width
     )
 

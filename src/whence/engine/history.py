@@ -9,6 +9,7 @@ from typing import Any
 from whence.engine.results import Diff, TaskResult
 from whence.engine.session import Stores, open_world
 from whence.engine.tasks import PARTS, Task, load_recipes
+from whence.errors import UnknownId, did_you_mean
 from whence.graph.code import locate
 from whence.graph.diff import Change, compare, compare_definitions, compare_worlds
 from whence.graph.digest import Digest
@@ -19,6 +20,13 @@ from whence.graph.world import World
 from whence.store.artifact import Artifact
 from whence.store.catalog import Catalog
 from whence.store.catalog.records import BuildRow, TaskRow
+
+
+def no_node(build: str, name: str, known: Iterable[str]) -> UnknownId:
+    """The error for a node that a build does not have."""
+    near = did_you_mean(name, set(known))
+    fix = f"did you mean '{near}'?" if near else "`whence show` lists the nodes."
+    return UnknownId(f"Build {build} has no node '{name}'.", fix)
 
 
 def world_of(catalog: Catalog, row: BuildRow) -> World:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whence.engine.history import partitions_of, recipes_of, specs_of, world_of
+from whence.engine.history import no_node, partitions_of, recipes_of, specs_of, world_of
 from whence.engine.results import Trace, describe
 from whence.engine.session import Stores
-from whence.errors import UnknownId
+from whence.errors import UnknownId, did_you_mean
 from whence.graph.nodes import NodeSpec
 from whence.graph.recipe import Recipe
 from whence.graph.world import World
@@ -38,11 +38,15 @@ def trace(stores: Stores, name: str) -> Trace:
     matches = catalog.resolve(name)
     if not matches:
         latest = catalog.latest_build()
-        if latest is not None and any(t.node == name for t in catalog.tasks_of(latest.build_id)):
+        known = {t.node for t in catalog.tasks_of(latest.build_id)} if latest is not None else set()
+        if latest is not None and name in known:
             return _History(stores, latest).of_node(name)
+        near = did_you_mean(name, known)
         raise UnknownId(
             f"Nothing is called '{name}': no prediction, artifact, build or node.",
-            "give a prediction's id, a digest, NODE@BUILD or a build such as b12.",
+            f"did you mean '{near}'?"
+            if near
+            else "give a prediction's id, a digest, NODE@BUILD or a build such as b12.",
         )
     if len(matches) > 1:
         listed = ", ".join(f"{m.kind} {m.id[:24]}" for m in matches[:6])
@@ -103,9 +107,7 @@ class _History:
 
     def of_node(self, name: str) -> Trace:
         if name not in self.tasks:
-            raise UnknownId(
-                f"Build {self.row.id} has no node '{name}'.", "`whence show` lists the nodes."
-            )
+            raise no_node(self.row.id, name, self.tasks)
         made = self._node(name)
         told = frozenset(self.told)
         return Trace(made.kind, made.name, made.facts, (*made.parents, *self._world(told)))

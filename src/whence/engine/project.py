@@ -456,9 +456,10 @@ class Project:
 
     def _output_rows(self, build: str, node: str) -> list[TaskRow]:
         row = self._row(build)
-        rows = [t for t in self.stores.catalog.tasks_of(row.build_id) if t.node == node]
+        tasks = self.stores.catalog.tasks_of(row.build_id)
+        rows = [task for task in tasks if task.node == node]
         if not rows:
-            raise UnknownId(f"Build {row.id} has no node '{node}'.", "`whence show` lists them.")
+            raise history.no_node(row.id, node, (task.node for task in tasks))
         failed = [t for t in rows if t.output is None]
         if failed:
             first = failed[0]
@@ -479,7 +480,12 @@ class Project:
         return history.definition_diffs(self.stores, rows[0], rows[1], diff.code)
 
     def trace(self, name: str) -> Trace:
-        """Where something came from: a prediction, an artifact, or a NODE@BUILD."""
+        """Where something came from: a prediction, an artifact, a build, a node or NODE@BUILD."""
+        node, at, build = name.partition("@")
+        if at:
+            name = f"{node}@{self._row(build).id}"
+        elif name in ("latest", "last", "accepted"):
+            name = self._row(name).id
         return lineage.trace(self.stores, name)
 
     def accept(self, build: str, note: str = "") -> str:

@@ -28,8 +28,9 @@ def draw_mermaid(nodes: Sequence[Mapping[str, Any]]) -> str:
     ids = {node["name"]: f"n{i}" for i, node in enumerate(nodes)}
     lines = ["flowchart LR"]
     for node in nodes:
+        label = node["name"].replace('"', "#quot;")
         left, right = _MERMAID_SHAPES.get(node["kind"], ("[", "]"))
-        lines.append(f'    {ids[node["name"]]}{left}"{node["name"]}"{right}')
+        lines.append(f'    {ids[node["name"]]}{left}"{label}"{right}')
     for node in nodes:
         lines += [f"    {ids[up]} --> {ids[node['name']]}" for up in node["inputs"] if up in ids]
     stale = [ids[node["name"]] for node in nodes if node.get("state") in _STALE]

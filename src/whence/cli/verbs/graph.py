@@ -34,18 +34,17 @@ def command(
     with Project.open(project) as opened:
         document = describe(opened, targets, with_status)
     nodes = document["graph"]["nodes"]
+    if out is not None:
+        text = _drawn(nodes, form, document["graph"]["project"])
+        Path(out).write_text(text, encoding="utf-8")
     if as_json:
         write_json(document)
-        return 0
-    if form == "tree" and out is None:
-        console().print(view(nodes))
-        return 0
-    text = _drawn(nodes, form, document["graph"]["project"])
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        Path(out).write_text(text, encoding="utf-8")
+    elif out is not None:
         console().print(f"✓ {out}")
+    elif form == "tree":
+        console().print(view(nodes))
+    else:
+        click.echo(_drawn(nodes, form, document["graph"]["project"]), nl=False)
     return 0
 
 

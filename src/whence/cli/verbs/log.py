@@ -21,16 +21,14 @@ def command(build: str, node: str | None, project: str, as_json: bool) -> int:
     BUILD is b12, latest (that succeeded), last (whatever its end) or accepted.
     """
     from whence.cli.output import deliver
+    from whence.engine.history import no_node
     from whence.engine.project import Project
-    from whence.errors import UnknownId
 
     with Project.open(project) as opened:
         made = opened.get_build(options.build_name(build))
         chosen = [task for task in made.tasks if node is None or node in (task.node, task.label)]
         if node is not None and not chosen:
-            raise UnknownId(
-                f"Build {made.id} has no node '{node}'.", f"`whence log {made.id}` lists them."
-            )
+            raise no_node(made.id, node, (task.node for task in made.tasks))
         ids = [task.run_id for task in chosen if task.run_id is not None]
         runs = opened.stores.catalog.runs(ids)
     tasks = []

@@ -118,7 +118,7 @@ def _unknown(db: Database, name: str, number: int | None) -> UnknownId:
     cause = f"There is no build {name!r}."
     if number is not None and 0 < number <= rows[0][0]:
         cause = f"Build {name!r} is gone: `whence gc` collected it."
-    return UnknownId(cause, f"use one of the newest: {known}; `whence log` lists all.")
+    return UnknownId(cause, f"use one of the newest: {known}; `whence runs` lists all.")
 
 
 def listing(db: Database, limit: int, before: int | None) -> list[BuildRow]:
