@@ -80,13 +80,36 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--folder", help="where the projects live; a file system in memory is best")
+    parser.add_argument("--commit", default="", help="of a copy without its repository")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so long")
     chosen = parser.parse_args()
     began = time.perf_counter()
-    measured = commit()
+    measured = chosen.commit or commit()
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     faults: list[dict[str, Any]] = []
+
+    def record() -> dict[str, Any]:
+        report = {
+            "commit": measured,
+            "python": platform.python_version(),
+            "first_seed": chosen.first,
+            "sequences": totals["sequences"],
+            "edits": sum(kinds.values()),
+            "edits_by_kind": dict(sorted(kinds.items())),
+            "builds": totals["builds"],
+            "tasks_run": totals["ran"],
+            "no_op_checks": totals["receipts"],
+            "clean_builds_compared": totals["sequences"] - len(faults),
+            "faults": faults,
+            "wall_s": round(time.perf_counter() - began, 1),
+            "jobs": chosen.jobs,
+        }
+        results = HERE / "results"
+        results.mkdir(exist_ok=True)
+        (results / "random_edits.json").write_text(json.dumps(report, indent=2) + "\n")
+        return report
+
     todo = iter(range(chosen.first, chosen.first + chosen.sequences))
     with ProcessPoolExecutor(chosen.jobs, initializer=prepare) as processes:
         waiting = {
@@ -108,24 +131,8 @@ def main() -> int:
                 print(f"seed {found['seed']}: {found['fault']}", flush=True)
             if totals["sequences"] % 100 == 0:
                 print(f"{totals['sequences']} sequences, {len(faults)} faults", flush=True)
-    report = {
-        "commit": measured,
-        "python": platform.python_version(),
-        "first_seed": chosen.first,
-        "sequences": totals["sequences"],
-        "edits": sum(kinds.values()),
-        "edits_by_kind": dict(sorted(kinds.items())),
-        "builds": totals["builds"],
-        "tasks_run": totals["ran"],
-        "no_op_checks": totals["receipts"],
-        "clean_builds_compared": totals["sequences"] - len(faults),
-        "faults": faults,
-        "wall_s": round(time.perf_counter() - began, 1),
-        "jobs": chosen.jobs,
-    }
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    (results / "random_edits.json").write_text(json.dumps(report, indent=2) + "\n")
+                record()  # so that a run cut short is not lost
+    report = record()
     print(json.dumps({k: v for k, v in report.items() if k != "edits_by_kind"}, indent=2))
     return 1 if faults else 0
 
