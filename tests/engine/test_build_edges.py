@@ -30,6 +30,8 @@ def test_a_missing_source_fails_alone(sandbox: Sandbox) -> None:
     made = sandbox.build()
     assert (made.failed, made.skipped, made.ran) == ({"rows"}, {"count", "twice"}, {"bystander"})
     assert "data/rows.csv' does not exist" in made.errors["rows"]
+    reasons = {t.reason for t in made.build.tasks if t.status == "skipped"}
+    assert reasons == {"rows failed"}, "what was skipped names the failure itself, however far up"
 
 
 def test_a_service_as_target_means_what_it_uses(sandbox: Sandbox) -> None:

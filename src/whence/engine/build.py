@@ -166,7 +166,8 @@ class Builder:
                 task = Task(self.session.graph.nodes[name], "", len(self.planner.tasks))
                 self.planner.tasks[task.key] = task
                 first = next(node for node in upstream if node in self.blocked)
-                self._skip(task, first)
+                ended = [t for t in self.planner.tasks.values() if t.node.name == first]
+                self._skip(task, next((_root_cause(t) for t in ended if t.status), first))
                 continue
             tasks = self.planner.expand(name)
             if tasks is None:
@@ -186,7 +187,7 @@ class Builder:
         for need in task.needs:
             upstream = self.planner.tasks.get(need)
             if upstream is not None and upstream.status in ("failed", "skipped"):
-                self._skip(task, upstream.label)
+                self._skip(task, _root_cause(upstream))
                 return
             if need not in self.planner.artifacts:
                 task.waiting_for += 1
@@ -597,6 +598,11 @@ class Builder:
                 extra,
             )
         )
+
+
+def _root_cause(task: Task) -> str:
+    """The task whose failure ended `task`: itself, or the one that it was skipped for."""
+    return task.label if task.status == "failed" else task.reason.removesuffix(" failed")
 
 
 class _Heart:

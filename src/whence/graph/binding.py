@@ -246,7 +246,11 @@ def _unknown_input(spec: NodeSpec, wanted: str, specs: Mapping[str, NodeSpec]) -
     if near:
         return GraphError(cause, f"rename the parameter to '{near}', or give it a default value.")
     known = ", ".join(sorted(specs)[:12])
-    return GraphError(cause, f"add a node '{wanted}', give it a default, or use one of: {known}.")
+    return GraphError(
+        cause,
+        f"add a node '{wanted}', give it a default or a value in [tool.whence.params], or use one "
+        f"of: {known}.",
+    )
 
 
 def _order(nodes: Mapping[str, Node], downstream: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
