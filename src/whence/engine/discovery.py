@@ -107,6 +107,12 @@ def collect(modules: Sequence[ModuleType]) -> list[NodeSpec]:
             if isinstance(mark, Mark) and id(value) not in seen:
                 seen[id(value)] = name
                 specs.append(_spec_of_function(value, mark))
+    if not specs:
+        listed = ", ".join(module.__name__ for module in modules)
+        raise GraphError(
+            f"The pipeline ({listed}) has no node.",
+            "mark functions with @whence.node, or correct `pipeline` in [tool.whence].",
+        )
     return specs
 
 
