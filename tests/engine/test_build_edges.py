@@ -7,6 +7,7 @@ import time
 from tests.engine.project_fixture import Sandbox, sandbox
 
 from whence.engine.project import Project
+from whence.engine.results import Event
 
 __all__ = ["sandbox"]
 
@@ -114,3 +115,14 @@ def test_a_value_of_before_is_not_that_of_the_latest_build(sandbox: Sandbox) -> 
     made = sandbox.build()
     assert (made["currency"], made.status, made.ran) == ("EUR", "ok", set())
     assert sandbox.build().status == "current"
+
+
+def test_a_task_that_starts_is_among_those_that_run(sandbox: Sandbox) -> None:
+    sandbox.write({"pipe.py": "@wh.node\ndef one():\n    return 1\n"})
+    events: list[Event] = []
+    with Project.open(sandbox.root) as project:
+        project.build(jobs=2, progress=events.append)
+    starts = [event for event in events if event.kind == "start"]
+    assert {event.text for event in starts} == {"one", "bystander"}
+    assert all(event.text in event.running for event in starts)
+    assert events[-1].running == () and events[-1].done == events[-1].total

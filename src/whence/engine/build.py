@@ -585,6 +585,8 @@ class Builder:
         if self.progress is None:
             return
         running = tuple(t.label for t in self._running())
+        if kind == "start" and task:  # said before it starts: in this process it ends there, too
+            running += (task.label,)
         done = sum(self.counts.values())
         self.progress(
             Event(
