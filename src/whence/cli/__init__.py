@@ -1,7 +1,8 @@
 """The command line: thin, one file a verb.
 
-Main path: `main` here -> `app.py` (which verb, and what happens to errors) -> `verbs/NAME.py`
-(its options) -> `documents/` (what `--json` prints) -> `views/` (the same document for people).
+Main path: `main` here -> `app.py` (which verb, and what happens to errors) -> `verbs/NAME.py` (its
+options, what `--json` prints, and the same document for people). Beside it: `options.py`,
+`words.py`, `output.py` and `progress.py` (what verbs share), `drawing/` (graphs as pictures).
 
 `whence build` with nothing to do ends in this file: it asks the engine's no-op check before
 anything of the command line is imported.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,8 +26,14 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._live = sys.stderr.isatty()
+        # Before the first event the project is read, which takes long where its imports do.
+        self._timer = threading.Timer(PATIENCE_S, self._open)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        if self._live and not self._quiet:
+            self._timer.start()
         return self
 
     def __exit__(
@@ -35,8 +42,11 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._timer.cancel()
+        with self._lock:
+            self._quiet = True
+            if self._bar is not None:
+                self._bar.stop()
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
@@ -52,30 +62,41 @@ class Progress:
                 f"{'; running ' + running if running else ''}\n"
             )
 
-    def _show(self, event: Event) -> None:
-        if self._bar is None:
+    def _open(self) -> None:
+        """Put the bar on the terminal, without an end in sight yet."""
+        with self._lock:
+            if self._bar is not None or self._quiet:
+                return
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
             from whence.cli.output import console
 
             self._bar = Bar(
-                BarColumn(28),
+                BarColumn(24, complete_style="ok", finished_style="ok", pulse_style="ok"),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[hits]} from the store", style="quiet"),
+                TextColumn("{task.fields[hits]}", style="quiet", markup=False),
                 TimeElapsedColumn(),
-                TextColumn("{task.description}", markup=False),
+                TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    table_column=Column(no_wrap=True, overflow="ellipsis"),
+                ),
                 console=console(sys.stderr),
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=event.total, hits=0)
+            self._task = self._bar.add_task("reading the project", total=None, hits="")
             self._bar.start()
+
+    def _show(self, event: Event) -> None:
+        self._open()
         names = ", ".join(event.running[:3])
         more = f" +{len(event.running) - 3}" if len(event.running) > 3 else ""
         self._bar.update(
             self._task,
             total=event.total,
             completed=event.done,
-            hits=event.hits,
+            hits=f"{event.hits} from the store",
             description=names + more,
         )

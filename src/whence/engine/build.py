@@ -26,7 +26,7 @@ from whence.engine.results import Event
 from whence.engine.session import Session
 from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_texts
 from whence.engine.worker import Outcome
-from whence.errors import StoreError, WhenceError
+from whence.errors import StoreError, StoreFull, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.world import World
 from whence.store.artifact import Artifact
@@ -441,6 +441,8 @@ class Builder:
         if outcome.error is None and outcome.unstable:
             outcome.error = "A file that it reads kept changing while it ran."
             outcome.fix = "build again when nothing writes to it."
+        if outcome.error is not None and outcome.error_kind == StoreFull.__name__:
+            raise StoreFull(outcome.error, outcome.fix)  # no other task would fare better
         if outcome.error is not None:
             self._commit(task, outcome, None, "failed")
             self._fail(task, outcome.error, outcome.fix)
