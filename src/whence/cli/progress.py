@@ -25,6 +25,7 @@ class Progress:
         self._began = self._said = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
+        self._room = 12  # what the bar, the counts and the time leave of the line
         self._live = sys.stderr.isatty()
         # Before the first event the project is read, which takes long where its imports do.
         self._timer = threading.Timer(PATIENCE_S, self._open)
@@ -69,27 +70,31 @@ class Progress:
                 return
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
-            from rich.table import Column
 
             from whence.cli.output import console
 
+            out = console(sys.stderr)
+            self._room = max(12, out.width - (56 if out.width < 100 else 68))
             self._bar = Bar(
-                BarColumn(24, complete_style="ok", finished_style="ok", pulse_style="ok"),
+                BarColumn(
+                    12 if out.width < 100 else 24,
+                    complete_style="ok",
+                    finished_style="ok",
+                    pulse_style="ok",
+                ),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[hits]}", style="quiet", markup=False),
                 TimeElapsedColumn(),
-                TextColumn(
-                    "{task.description}",
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis"),
-                ),
-                console=console(sys.stderr),
+                TextColumn("{task.description}", markup=False),
+                console=out,
                 transient=True,
             )
             self._task = self._bar.add_task("reading the project", total=None, hits="")
             self._bar.start()
 
     def _show(self, event: Event) -> None:
+        from whence.cli.words import shortened
+
         self._open()
         names = ", ".join(event.running[:3])
         more = f" +{len(event.running) - 3}" if len(event.running) > 3 else ""
@@ -98,5 +103,5 @@ class Progress:
             total=event.total,
             completed=event.done,
             hits=f"{event.hits} from the store",
-            description=names + more,
+            description=shortened(names + more, self._room),
         )
