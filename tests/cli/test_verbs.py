@@ -80,6 +80,16 @@ def test_a_failure_is_told_and_exits_with_1(small: Shell) -> None:
     assert value.code == 2 and "error:" in value.err
 
 
+def test_a_source_that_is_not_there_is_in_the_log(small: Shell) -> None:
+    for path in (small.root / "data").iterdir():
+        path.unlink()
+    assert small("build").code == 1
+    check_golden("log_failed", small("log", "last").out)
+    assert "data/*.txt" in small("log", "last", "pages").out
+    (task,) = small.json("log", "last", "pages")["log"]["tasks"]
+    assert task["status"] == "failed" and "data/*.txt" in task["error"]
+
+
 def test_status_names_the_reason(small: Shell) -> None:
     small("build")
     words = small.root / "small" / "words.py"

@@ -80,7 +80,8 @@ def recorded_results(catalog: Catalog, row: BuildRow) -> list[TaskResult]:
                 task.partition,
                 task.status,
                 reason=task.reason,
-                error=own.error if own else "",
+                # What never ran, a source that is not there, has its error as its reason.
+                error=own.error if own else task.reason if task.status == "failed" else "",
                 duration_s=own.duration_s if own else 0.0,
                 peak_bytes=own.peak_bytes if own else 0,
                 digest=task.output or "",

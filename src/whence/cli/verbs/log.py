@@ -63,7 +63,6 @@ def view(document: Mapping[str, Any], in_full: bool = False) -> Any:
     parts: list[Any] = []
     for group in _grouped(log["tasks"], in_full):
         first, ran = group[0], [task for task in group if task["made_in"] is not None]
-        printed = next((t["log"] for t in group if t["log"]), "").rstrip().rpartition("\n")[2]
         made_in = dict.fromkeys(task["made_in"] for task in ran)
         table.add_row(
             Text(_label(group), style="name"),
@@ -74,12 +73,22 @@ def view(document: Mapping[str, Any], in_full: bool = False) -> Any:
             words.duration(sum(task["duration_s"] for task in ran)) if ran else "-",
             words.duration(sum(task["cpu_s"] for task in ran)) if ran else "-",
             words.size(max(task["peak_bytes"] for task in ran)) if ran else "-",
-            Text(words.shortened(printed), style="quiet"),
+            Text(words.shortened(_last_line(group)), style="quiet"),
         )
         if in_full:
             parts += _told(first, titled=len(log["tasks"]) > 1)
     title = Text(f"{log['build']} {log['status']}", style="name")
     return Group(title, table, *parts)
+
+
+def _last_line(group: Sequence[Mapping[str, Any]]) -> str:
+    """Of what was printed; of what went wrong, where something did."""
+    first = group[0]
+    text = first["error"] if first["status"] == "failed" else ""
+    if first["status"] == "skipped":
+        text = first["reason"]
+    text = text or next((task["log"] for task in group if task["log"]), "")
+    return str(text).rstrip().rpartition("\n")[2].strip()
 
 
 def _told(task: Mapping[str, Any], titled: bool) -> list[Any]:
