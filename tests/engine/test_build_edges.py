@@ -126,3 +126,42 @@ def test_a_task_that_starts_is_among_those_that_run(sandbox: Sandbox) -> None:
     assert {event.text for event in starts} == {"one", "bystander"}
     assert all(event.text in event.running for event in starts)
     assert events[-1].running == () and events[-1].done == events[-1].total
+
+
+DRAWS = """
+import os
+import whence as wh
+
+@wh.node(deterministic=False)
+def drawn() -> str:
+    return os.urandom(8).hex()
+
+@wh.node
+def doubled(drawn: str) -> str:
+    return drawn * 2
+"""
+
+
+def test_a_rebuild_takes_the_value_that_its_build_recorded_not_a_newer_one(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.write({"pipe.py": DRAWS})
+    with Project.open(sandbox.root) as project:
+        first = project.build(jobs=1)
+        value = first["doubled"]
+        second = project.build(jobs=1, refresh=["drawn"])
+        assert second["doubled"] != value
+
+        made, differing = project.rebuild(first.id)
+
+        assert differing == [] and made["doubled"] == value
+        assert project.rebuild(second.id)[1] == []
+
+
+def test_a_recorded_value_is_not_that_of_a_deterministic_twin(sandbox: Sandbox) -> None:
+    body = "\ndef {name}() -> str:\n    return 'same'\n"
+    text = "import whence as wh\n@wh.node(deterministic=False)" + body.format(name="recorded")
+    sandbox.write({"pipe.py": text + "@wh.node" + body.format(name="made")})
+    with Project.open(sandbox.root) as project:
+        ran = {task.node for task in project.build(jobs=1).tasks if task.status == "ran"}
+        assert {"recorded", "made"} <= ran

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from whence.engine.environment import interpreter
@@ -65,10 +65,12 @@ class Builder:
         progress: Callable[[Event], None] | None = None,
         argv: Sequence[str] = (),
         from_scratch: bool = False,
+        recorded: Mapping[Key, Digest] | None = None,
     ) -> None:
         self.session, self.targets, self.pool = session, tuple(targets), pool
         self.refresh, self.progress, self.argv = set(refresh), progress, tuple(argv)
         self.from_scratch = from_scratch
+        self.recorded = dict(recorded or {})  # of a past build: values of what is not deterministic
         self.catalog = session.stores.catalog
         self.selected = session.graph.select(targets)
         self.planner = Planner(session, self.selected)
@@ -216,6 +218,9 @@ class Builder:
         """Settle the task with a remembered result, if one holds in this world."""
         if task.replace or self._runs_anew(task):
             return False
+        if task.key in self.recorded and (past := self._usable(self.recorded[task.key])):
+            self._note_hit(task, past, "", recorded=True)
+            return True
         for row in rows:
             if not all(self._holds(task, o.kind, o.name, o.digest) for o in row.observed):
                 continue
@@ -227,13 +232,22 @@ class Builder:
                 self.catalog.forget_memo(row.static_key, row.observed_key)
                 task.reason = "its stored value was damaged or gone"
                 continue
-            task.observed_key, task.run_id = row.observed_key, row.run_id
-            recipe, texts = recipe_texts(task.recipe) if task.recipe else (Digest(""), {})
-            record = HitRecord(*task.key, task.static_key, row.observed_key, row.output, recipe)
-            self.hits.append((task, record, texts))
-            self._settle(task, artifact, "hit")
+            task.run_id = row.run_id
+            self._note_hit(task, artifact, row.observed_key)
             return True
         return False
+
+    def _note_hit(
+        self, task: Task, artifact: Artifact, observed_key: str, recorded: bool = False
+    ) -> None:
+        assert task.recipe is not None
+        task.observed_key = observed_key
+        recipe, texts = recipe_texts(task.recipe)
+        record = HitRecord(
+            *task.key, task.static_key, observed_key, artifact.digest, recipe, recorded=recorded
+        )
+        self.hits.append((task, record, texts))
+        self._settle(task, artifact, "hit")
 
     def _runs_anew(self, task: Task) -> bool:
         """Whether a rebuild from scratch runs the task; what came from outside stays recorded."""

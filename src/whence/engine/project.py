@@ -243,6 +243,7 @@ class Project:
                 f"{row.id} was made with other distributions than are installed now:\n{listed}",
                 "install those versions (in an environment of their own) and rebuild there.",
             )
+        tasks = self.stores.catalog.tasks_of(row.build_id)
         pool = Pool(self._setup_of(session), jobs or self._jobs())
         try:
             builder = Builder(
@@ -252,12 +253,17 @@ class Project:
                 progress=progress,
                 argv=("rebuild", build),
                 from_scratch=from_scratch,
+                recorded={
+                    (task.node, task.partition): task.output
+                    for task in tasks
+                    if task.output and not session.graph.nodes[task.node].spec.deterministic
+                },
             )
             made = self._made(builder, builder.run())
         finally:
             pool.close()
-        before = {_label(t): t.output or "" for t in self.stores.catalog.tasks_of(row.build_id)}
-        after = {t.label: t.digest for t in made.tasks}
+        before = {_label(task): task.output or "" for task in tasks}
+        after = {task.label: task.digest for task in made.tasks}
         return made, compare("value", before, after)
 
     def _made(self, builder: Builder, outcome: str) -> Build:

@@ -289,6 +289,9 @@ class Planner:
         for module in sorted(closure.modules):
             for seen in session.imports.get(module, ()):
                 traits[f"{module} reads {seen.kind} {seen.name}"] = seen.digest
+        if not spec.deterministic:
+            # A recorded value is not shared with a node of equal code that is made anew each time.
+            traits["value"] = "recorded"
         if spec.key:
             traits["key"] = ",".join(spec.key)
         if spec.finish:

@@ -107,7 +107,11 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True)
 class HitRecord:
-    """A task whose output came from the store."""
+    """A task whose output came from the store.
+
+    `recorded` marks a value taken from an earlier build's record rather than from the memo, which
+    may hold a newer one by now.
+    """
 
     node: str
     partition: str
@@ -116,6 +120,7 @@ class HitRecord:
     output: Digest
     recipe: str
     reason: str = ""
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

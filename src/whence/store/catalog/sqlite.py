@@ -236,9 +236,7 @@ def corrupt(path: Path, detail: str) -> CorruptCatalog:
             f"move {path} away (and {path.name}-wal beside it) and build again: "
             "artifacts are stored anew under the same digests. No backup of it was found."
         )
-    return CorruptCatalog(
-        f"The catalog {path} is damaged: {detail}.", f"run `whence check` to see the extent; {fix}"
-    )
+    return CorruptCatalog(f"The catalog {path} is damaged: {detail}.", fix)
 
 
 def _is_full(path: Path) -> bool:

@@ -105,6 +105,8 @@ def record_hits(
         rows: list[tuple[object, ...]] = []
         for hit in hits:
             output, run_id = remembered.get((hit.static_key, hit.observed_key), (None, None))
+            if hit.recorded:
+                output, run_id = hit.output, None
             if output != hit.output or hit.output not in whole:
                 vanished.append(hit)
                 continue

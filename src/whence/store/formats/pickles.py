@@ -41,7 +41,7 @@ class PickleCodec:
             "pickle",
             data,
             encoding="pickle5",
-            summary={"type": type_name(type(value)), "value": repr(value)[:200]},
+            summary={"type": type_name(type(value))},  # a repr may show an address
             code_refs=refs,
             distributions=dists,
             unsafe=True,
