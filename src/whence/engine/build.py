@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import heapq
+import json
 import os
 import socket
 import subprocess
@@ -24,10 +25,11 @@ from whence.engine.environment import interpreter
 from whence.engine.pool import LocalWorker, Pool, WorkerDied, WorkerProcess
 from whence.engine.results import Event
 from whence.engine.session import Session
-from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_texts
+from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_text
 from whence.engine.worker import Outcome
 from whence.errors import StoreError, StoreFull, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
+from whence.graph.recipe import Recipe
 from whence.graph.world import World
 from whence.store.artifact import Artifact
 from whence.store.catalog.memo import spell
@@ -84,6 +86,7 @@ class Builder:
         self.build_id: int | None = None
         self.owner = Owner.current()
         self.counts = {"ran": 0, "hit": 0, "failed": 0, "skipped": 0}
+        self.kept_environments: set[str] = set()
         self.observed_now: dict[tuple[str, str], str] = {}
         self.last_poll = 0.0
         self.current: int | None = None  # the earlier build that this one would only repeat
@@ -242,12 +245,21 @@ class Builder:
     ) -> None:
         assert task.recipe is not None
         task.observed_key = observed_key
-        recipe, texts = recipe_texts(task.recipe)
+        recipe, texts = self._texts_of(task.recipe)
         record = HitRecord(
             *task.key, task.static_key, observed_key, artifact.digest, recipe, recorded=recorded
         )
         self.hits.append((task, record, texts))
         self._settle(task, artifact, "hit")
+
+    def _texts_of(self, recipe: Recipe) -> tuple[Digest, dict[str, str]]:
+        """A recipe's digest, and the texts that the catalog needs to know it by."""
+        digest, text = recipe_text(recipe)
+        texts: dict[str, str] = {digest: text}
+        if recipe.environment_digest not in self.kept_environments:
+            self.kept_environments.add(recipe.environment_digest)
+            texts[recipe.environment_digest] = json.dumps(recipe.environment)
+        return digest, texts
 
     def _runs_anew(self, task: Task) -> bool:
         """Whether a rebuild from scratch runs the task; what came from outside stays recorded."""
@@ -490,7 +502,7 @@ class Builder:
         outputs: Sequence[Artifact] = (),
     ) -> CommitResult | None:
         assert task.recipe is not None and self.build_id is not None
-        recipe, texts = recipe_texts(task.recipe)
+        recipe, texts = self._texts_of(task.recipe)
         run = RunRecord(
             started=outcome.started or time.time(),
             duration_s=outcome.duration_s,
@@ -526,6 +538,7 @@ class Builder:
                 blob_exists=self.session.stores.blobs.exists,
             )
         except BlobVanished:
+            self.kept_environments.clear()  # the texts of this commit were not kept
             if task.attempts < 3:
                 return None
             raise

@@ -336,13 +336,12 @@ def parts_artifact(parts: list[tuple[str, Artifact]]) -> Artifact:
     )
 
 
-def recipe_texts(recipe: Recipe) -> tuple[Digest, dict[str, str]]:
-    """Digest of a recipe's text, and the texts to keep: the environment is shared by many."""
+def recipe_text(recipe: Recipe) -> tuple[Digest, str]:
+    """Digest and text of a recipe, without its environment, which many recipes share."""
     body = recipe.to_json()
-    environment = body.pop("environment")
+    del body["environment"]
     text = json.dumps(body, separators=(",", ":"))
-    digest = digest_text("recipe", text)
-    return digest, {digest: text, recipe.environment_digest: json.dumps(environment)}
+    return digest_text("recipe", text), text
 
 
 def load_recipes(texts: Mapping[str, str], environments: Mapping[str, str]) -> dict[str, Recipe]:

@@ -31,6 +31,9 @@ from whence.store.blobs import Blobs
 from whence.store.formats import decode, decode_union, encode
 from whence.store.opening import open_blobs
 
+#: A task that takes less is tiny: nothing about it is worth a millisecond of its own.
+TINY_S = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -110,6 +113,7 @@ class Worker:
             stats=self.stats,
         )
         self._imported = False
+        self._resident = 0  # memory held after the last task that was not tiny
         self._known: frozenset[str] = frozenset()  # modules whose reads discovery has reported
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._leftovers = Leftovers(self.is_user_file)
@@ -155,7 +159,6 @@ class Worker:
         """Run one job; errors of the user's code come back as text, never as exceptions."""
         outcome = Outcome(started=time.time())
         wall, cpu = time.perf_counter(), time.process_time()
-        _reset_peak()
         with self._log.section() if self._log else contextlib.nullcontext() as log:
             try:
                 if job.spec.kind == "source":
@@ -178,10 +181,22 @@ class Worker:
                 outcome.fix = f"correct {job.spec.where}, then `whence build` again."
         outcome.duration_s = time.perf_counter() - wall
         outcome.cpu_s = time.process_time() - cpu
-        outcome.peak_bytes = _peak_bytes()
+        outcome.peak_bytes = self._peak_of(outcome.duration_s)
         if log is not None:
             outcome.log = log.text
         return outcome
+
+    def _peak_of(self, duration_s: float) -> int:
+        """Peak memory of the task that just ended.
+
+        A task too short to be worth two looks at the kernel is given what the process held.
+        """
+        if duration_s < TINY_S and self._resident:
+            return self._resident
+        peak = _peak_bytes()
+        _reset_peak()
+        self._resident = _peak_bytes()
+        return peak
 
     def _call_node(self, job: Job, outcome: Outcome) -> None:
         spec = job.spec
