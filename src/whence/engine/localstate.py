@@ -47,7 +47,7 @@ class LocalState:
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )
         # A project left open is closed when it goes; the collector may run in any thread.
-        finalize(self, self._db.close)
+        finalize(self, self._db.close).atexit = False
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(_SCHEMA)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -238,3 +239,32 @@ def test_blobs_are_needed_only_where_asked_for(tmp_path: Path) -> None:
         value = big("value", LocalBlobs(tmp_path / "blobs"))
         catalog.put_artifacts([value])
         assert catalog.get_artifact(value.digest).distributions == ("sklearn",)
+
+
+EXIT = """
+import sys, threading
+from whence.store.catalog import Owner, open_catalog
+
+catalog, owner = open_catalog(sys.argv[1]), Owner.current()
+beating = threading.Event()
+
+def beat():
+    while True:
+        catalog.heartbeat(owner)
+        beating.set()
+
+threading.Thread(target=beat, daemon=True).start()
+beating.wait()
+"""
+
+
+def test_a_process_may_end_while_a_thread_uses_the_catalog(tmp_path: Path) -> None:
+    for _ in range(12):
+        done = subprocess.run(
+            [sys.executable, "-c", EXIT, str(tmp_path / "catalog.db")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr

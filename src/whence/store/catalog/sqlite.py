@@ -73,7 +73,9 @@ class SQLite:
         except WhenceError:
             self._connection.close()
             raise
-        finalize(self, self._connection.close)  # a catalog left open is closed when it goes
+        # A catalog left open is closed when it goes, but not when the process does: then another
+        # thread may be in the middle of a statement, which closing would pull away from under it.
+        finalize(self, self._connection.close).atexit = False
 
     def _configure(self) -> None:
         run = self._connection.execute
