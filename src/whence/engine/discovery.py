@@ -9,7 +9,6 @@ import importlib
 import inspect
 import json
 import pkgutil
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
@@ -226,13 +225,3 @@ def _captured(function: Any) -> dict[str, str]:
             )
         digests[name] = digest_text("value", canonical_json(plain))
     return digests
-
-
-def project_modules(is_project_file: Callable[[str], bool]) -> list[str]:
-    """Names of the loaded modules that come from the project."""
-    names = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and is_project_file(file):
-            names.append(name)
-    return sorted(names)

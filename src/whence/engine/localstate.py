@@ -73,11 +73,5 @@ class LocalState:
         self._db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", rows)
         self._db.execute("COMMIT")
 
-    def drop(self, prefix: str) -> None:
-        """Forget every value whose key begins with `prefix`."""
-        self._db.execute(
-            "DELETE FROM cache WHERE key >= ? AND key < ?", (prefix, prefix + "\U0010ffff")
-        )
-
     def close(self) -> None:
         self._db.close()
