@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ _SCHEMA = (
 )
 
 
+#: How long to go on asking while another process makes the file.
+_PATIENCE_S = 30.0
+
+
 class LocalState:
     """A small table of JSON values in `.whence/state.db`."""
 
@@ -31,7 +36,7 @@ class LocalState:
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
-            self._open()
+            self._open_patiently()
         except (OSError, sqlite3.OperationalError) as error:
             raise StoreUnwritable(
                 f"The folder {folder} cannot be written: {error}.",
@@ -39,12 +44,26 @@ class LocalState:
             ) from None
         except sqlite3.DatabaseError:
             # A damaged cache is no loss: begin a new one.
-            self.path.unlink()
-            self._open()
+            self.path.unlink(missing_ok=True)
+            self._open_patiently()
+
+    def _open_patiently(self) -> None:
+        # Two processes that switch a new file to its write-ahead log at once: SQLite refuses one of
+        # them without waiting, since to wait could be to wait for each other.
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or (
+                    time.monotonic() > deadline
+                ):
+                    raise
+                time.sleep(0.02)
 
     def _open(self) -> None:
         self._db = sqlite3.connect(
-            self.path, timeout=30, isolation_level=None, check_same_thread=False
+            self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
         )
         # A project left open is closed when it goes; the collector may run in any thread.
         finalize(self, self._db.close).atexit = False
