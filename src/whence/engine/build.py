@@ -68,11 +68,14 @@ class Builder:
         argv: Sequence[str] = (),
         from_scratch: bool = False,
         recorded: Mapping[Key, Digest] | None = None,
+        mix: bool = False,
     ) -> None:
         self.session, self.targets, self.pool = session, tuple(targets), pool
         self.refresh, self.progress, self.argv = set(refresh), progress, tuple(argv)
         self.from_scratch = from_scratch
-        self.recorded = dict(recorded or {})  # of a past build: values of what is not deterministic
+        # Values to take as they are: of a past build, what is not deterministic; of a mix, inputs.
+        self.recorded = dict(recorded or {})
+        self.mix = mix  # a counterfactual: recorded only where it ran something, and apart
         self.catalog = session.stores.catalog
         self.selected = session.graph.select(targets)
         self.planner = Planner(session, self.selected)
@@ -131,6 +134,8 @@ class Builder:
         return bool(self.waiting) or (bool(self.to_run) and self.pool.can_grow)
 
     def _finish(self) -> str:
+        if self.build_id is None and self.mix and not self.counts["failed"]:
+            return "current"
         if self.build_id is None and not self.counts["failed"] and not self.counts["skipped"]:
             latest = self.catalog.latest_build()
             if (
@@ -147,7 +152,9 @@ class Builder:
         failed = self.counts["failed"] or self.counts["skipped"]
         status = "failed" if failed else "ok"
         assert self.build_id is not None
-        self.catalog.finish_build(self.build_id, status, self.counts)
+        self.catalog.finish_build(
+            self.build_id, f"mix {status}" if self.mix else status, self.counts
+        )
         return status
 
     def _outputs(self) -> dict[Key, str | None]:
@@ -337,7 +344,7 @@ class Builder:
             return
         digest, texts = self._world()
         root = self.session.config.root
-        commit, dirty = git_state(str(root))
+        commit, dirty = ("", False) if self.mix else git_state(str(root))
         start = BuildStart(
             targets=self.targets,
             world=digest,

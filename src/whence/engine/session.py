@@ -236,7 +236,7 @@ def open_session(
     config = stores.config
     patterns = stores.state.get("source patterns") or []
     tree = snapshot.scan_tree(config.root, stores.stats, exclude=patterns)
-    summaries = _summaries(stores, tree)
+    summaries = _summaries(stores, tree, lambda path: (config.root / path).read_bytes())
     environment = scan_environment(stores)
     context = observe_context(stores, environment)
     key = _discovery_key(config, tree, summaries, environment)
@@ -274,14 +274,9 @@ def open_world(stores: Stores, world: World, environment: Environment | None = N
     """Open a recorded world: its tree from the store, its sources pinned."""
     graph_text = stores.catalog.get_text(world.graph)
     tree = snapshot.Tree.from_text(stores.catalog.get_text(world.tree))
-    summaries = [
-        summarise(source)
-        for source in _module_sources(
-            stores.config.roots,
-            tree.files,
-            lambda path: stores.catalog.get_content(tree.files[path].digest),
-        )
-    ]
+    summaries = _summaries(
+        stores, tree, lambda path: stores.catalog.get_content(tree.files[path].digest)
+    )
     document = json.loads(graph_text)
     specs = [NodeSpec.from_json(data) for data in document]
     return Session(
@@ -301,19 +296,6 @@ def open_world(stores: Stores, world: World, environment: Environment | None = N
     )
 
 
-def _module_sources(
-    roots: Iterable[str],
-    files: Iterable[str],
-    read: Callable[[str], bytes],
-) -> list[ModuleSource]:
-    return [
-        ModuleSource(name, path, read(path).decode("utf-8-sig", "replace"), is_package)
-        for path in files
-        if (found := _module_name(path, roots)) is not None
-        for name, is_package in [found]
-    ]
-
-
 def _module_name(path: str, roots: Iterable[str]) -> tuple[str, bool] | None:
     """Dotted name of a source file as its import folder gives it, and whether it is a package."""
     if not path.endswith(".py"):
@@ -330,7 +312,9 @@ def _module_name(path: str, roots: Iterable[str]) -> tuple[str, bool] | None:
     return None
 
 
-def _summaries(stores: Stores, tree: snapshot.Tree) -> list[ModuleSummary]:
+def _summaries(
+    stores: Stores, tree: snapshot.Tree, read: Callable[[str], bytes]
+) -> list[ModuleSummary]:
     """A summary of each module: from the cache by the digest of its text, else parsed."""
     config = stores.config
     names = {}
@@ -345,7 +329,7 @@ def _summaries(stores: Stores, tree: snapshot.Tree) -> list[ModuleSummary]:
         if (known := cached.get(key)) is not None:
             out.append(ModuleSummary.from_json(known))
             continue
-        text = (config.root / path).read_bytes().decode("utf-8-sig", "replace")
+        text = read(path).decode("utf-8-sig", "replace")
         summary = summarise(ModuleSource(name, path, text, is_package))
         out.append(summary)
         fresh["summary:" + key] = summary.to_json()

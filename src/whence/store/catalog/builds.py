@@ -15,6 +15,9 @@ from whence.store.leases import Owner, is_alive
 
 _COLUMNS = "build_id, started, finished, status, world, owner, details, counts"
 
+#: Mixes, the counterfactual worlds of `whence why`, are builds that nobody asked for by name.
+_NO_MIX = "status NOT LIKE 'mix%'"
+
 #: After this silence a build on another machine is taken for dead. Longer than for leases: its
 #: results are protected as long as it might come back.
 SILENCE_S = 3600.0
@@ -124,7 +127,8 @@ def _unknown(db: Database, name: str, number: int | None) -> UnknownId:
 def listing(db: Database, limit: int, before: int | None) -> list[BuildRow]:
     """Builds, newest first."""
     rows = db.query(
-        f"SELECT {_COLUMNS} FROM builds WHERE build_id < ? ORDER BY build_id DESC LIMIT ?",
+        f"SELECT {_COLUMNS} FROM builds WHERE build_id < ? AND {_NO_MIX} "
+        "ORDER BY build_id DESC LIMIT ?",
         (2**62 if before is None else before, limit),
     )
     return [_row(db, row) for row in rows]
@@ -132,7 +136,7 @@ def listing(db: Database, limit: int, before: int | None) -> list[BuildRow]:
 
 def latest(db: Database, status: str | None) -> BuildRow | None:
     """The newest build of a status."""
-    where, values = ("", ()) if status is None else ("WHERE status = ?", (status,))
+    where, values = (f"WHERE {_NO_MIX}", ()) if status is None else ("WHERE status = ?", (status,))
     sql = f"SELECT {_COLUMNS} FROM builds {where} ORDER BY build_id DESC LIMIT 1"
     for row in db.query(sql, values):
         return _row(db, row)

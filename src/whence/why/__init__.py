@@ -1,0 +1,1 @@
+"""Which change moved a metric: mixed worlds between two builds, made and compared."""

@@ -1,0 +1,209 @@
+"""Where mixes are made: each is a world like any other, and built like any other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from whence.engine.build import Builder
+from whence.engine.environment import Environment
+from whence.engine.pool import Pool
+from whence.engine.session import make_setup, open_world
+from whence.engine.tasks import Key
+from whence.errors import ValueFault, WhenceError
+from whence.graph.digest import Digest
+from whence.store.artifact import Artifact
+from whence.store.formats import decode
+from whence.why.game import Mix, Outcome, OutOfBudget
+from whence.why.mixing import Draft, Mixer, Seeding
+
+
+@dataclass(slots=True)
+class Spent:
+    """What evaluating has cost so far."""
+
+    cpu_s: float = 0.0
+    executions: int = 0
+    mixes: int = 0
+    tasks: int = 0
+
+    def add(self, cpu_s: float, executions: int, tasks: int) -> None:
+        self.cpu_s += cpu_s
+        self.executions += executions
+        self.tasks += tasks
+        self.mixes += 1
+
+
+class Laboratory:
+    """Answers mixes by building them: the `Game` of real worlds.
+
+    Parameters
+    ----------
+    seedings : sequence of Seeding
+        Replicates; a `Mix.seed` is a position in it.
+    rebuild_cpu_s : float
+        CPU seconds of a cold build of the candidate's metric: the unit of the budget.
+    budget : float
+        Rebuilds that may be spent.
+    jobs : int
+        Mixes that are made at once.
+    """
+
+    def __init__(
+        self,
+        mixer: Mixer,
+        seedings: Sequence[Seeding],
+        *,
+        rebuild_cpu_s: float,
+        budget: float,
+        jobs: int,
+        recorded: Mapping[Key, Digest] | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self.mixer, self.seedings = mixer, seedings
+        self.stores = mixer.a.session.stores
+        self.environment: Environment = mixer.b.session.environment
+        self.rebuild_cpu_s, self.budget, self.jobs = rebuild_cpu_s, budget, jobs
+        self.recorded = dict(recorded or {})
+        self.progress = progress
+        self.spent = Spent()
+        self._known: dict[Mix, Outcome] = {}
+        self._lock = threading.Lock()
+        self._discovered: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def size(self) -> int:
+        return len(self.mixer.found.units)
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        return range(len(self.seedings))
+
+    @property
+    def rebuilds(self) -> float:
+        """Rebuilds spent so far."""
+        return self.spent.cpu_s / self.rebuild_cpu_s if self.rebuild_cpu_s else 0.0
+
+    def evaluate(self, mixes: Sequence[Mix]) -> list[Outcome]:
+        """See `Game`."""
+        new = [mix for mix in dict.fromkeys(mixes) if mix not in self._known]
+        if new and self.rebuilds >= self.budget:
+            raise OutOfBudget
+        made = self.run_all([self._worker(mix) for mix in new])
+        self._known.update(zip(new, made, strict=True))
+        return [self._known[mix] for mix in mixes]
+
+    def _worker(self, mix: Mix) -> Callable[[], Outcome]:
+        flipped = self.mixer.flipped_ids(mix.flipped)
+        return lambda: self.make(self.mixer.draft(flipped, self.seedings[mix.seed]))
+
+    def run_all(self, work: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+        """Do several pieces of work at once; outcomes in their order."""
+        if len(work) < 2 or self.jobs < 2:
+            return [each() for each in work]
+        with ThreadPoolExecutor(self.jobs) as threads:
+            return list(threads.map(lambda each: each(), work))
+
+    # -- one mix ------------------------------------------------------------------------------
+
+    def make(self, draft: Draft, values: Mapping[Key, Digest] | None = None) -> Outcome:
+        """Build the metric in one world.
+
+        Parameters
+        ----------
+        values : mapping, optional
+            (node, partition) -> artifact that the node has here, whatever its recipe says.
+        """
+        began = time.monotonic()
+        pools: list[Pool] = []
+        try:
+            outcome = self._build(draft, values or {}, pools)
+        except WhenceError as error:
+            outcome = Outcome(None, "", f"{error.cause}")
+        finally:
+            for pool in pools:
+                pool.close()
+        if self.progress is not None:
+            shown = "crashed" if outcome.value is None else f"{outcome.value:.6g}"
+            self.progress(f"mix {self.spent.mixes}: {shown} ({time.monotonic() - began:.1f} s)")
+        return outcome
+
+    def _build(self, draft: Draft, values: Mapping[Key, Digest], pools: list[Pool]) -> Outcome:
+        if not draft.complete:
+            draft = self._discover(draft, pools)
+        metric = self.mixer.metric
+        session = open_world(self.stores, draft.world, self.environment)
+        pool = pools[-1] if pools else Pool(make_setup(self.stores, session.tree_digest), 1)
+        if not pools:
+            pools.append(pool)
+        builder = Builder(
+            session,
+            [metric],
+            pool,
+            argv=("why", metric),
+            recorded={**self._recorded(session.graph.nodes), **values},
+            mix=True,
+        )
+        builder.run()
+        tasks = list(builder.planner.tasks.values())
+        ran = [t for t in tasks if t.status == "ran" or (t.status == "failed" and t.attempts)]
+        runs = self.stores.catalog.runs([t.run_id for t in ran if t.run_id is not None])
+        cpu_s = sum(row.run.cpu_s for row in runs.values())
+        with self._lock:
+            self.spent.add(cpu_s, len(ran), len(tasks))
+        failed = next((t for t in tasks if t.status == "failed"), None)
+        artifact = builder.planner.artifacts.get((metric, ""))
+        if artifact is None:
+            error = f"{failed.label}: {_last_line(failed.error)}" if failed else "was not made"
+            return Outcome(None, "", error, cpu_s, len(ran))
+        return Outcome(self.number(artifact), artifact.digest, "", cpu_s, len(ran))
+
+    def _recorded(self, nodes: Mapping[str, Any]) -> dict[Key, Digest]:
+        return {key: digest for key, digest in self.recorded.items() if key[0] in nodes}
+
+    def _discover(self, draft: Draft, pools: list[Pool]) -> Draft:
+        """Find a mixed tree's nodes by importing it, once."""
+        tree = draft.world.tree
+        found = self._discovered.get(tree) or self.stores.state.get(f"mixed:{tree}")
+        if found is None:
+            pools.append(Pool(make_setup(self.stores, tree), 1))
+            found = pools[-1].add().discover()
+            with self._lock:
+                self.stores.state.put({f"mixed:{tree}": found})
+        self._discovered[tree] = found
+        specs = specs_from(found["specs"])
+        return self.mixer.complete(draft, specs, found["imports"])
+
+    def number(self, artifact: Artifact) -> float:
+        """The metric's value as a number.
+
+        Raises
+        ------
+        ValueFault
+            If it is none.
+        """
+        value = decode(artifact, self.stores.blobs, None, self.stores.catalog.get_artifact)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueFault(
+                f"'{self.mixer.metric}' is {type(value).__name__} {str(value)[:40]!r}, not a "
+                "number.",
+                "ask for a node that returns a number or an Estimate: a @wh.metric.",
+            ) from None
+
+
+def specs_from(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Nodes as discovery wrote them."""
+    from whence.graph.nodes import NodeSpec
+
+    return [NodeSpec.from_json(row) for row in rows]
+
+
+def _last_line(error: str) -> str:
+    lines = [line for line in error.strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it failed"
