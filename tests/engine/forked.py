@@ -14,13 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-from multiprocessing.connection import Connection
 from typing import Any
 
 from tests.engine.project_fixture import driver_env
 
+from whence.engine.jobs import Setup
 from whence.engine.pool import WorkerProcess
-from whence.engine.worker import Setup
 
 _ZYGOTE = """\
 import array, json, os, signal, socket, sys
@@ -102,9 +101,6 @@ def forked_worker(zygote: Zygote) -> type[WorkerProcess]:
             pid = zygote.fork(theirs.fileno(), {**os.environ, "PYTHONHASHSEED": "0"})
             theirs.close()
             self.process: Any = _Process(pid)
-            self.connection = Connection(ours.detach())
-            self.connection.send(setup)
-            self.job = None
-            self.since = time.monotonic()
+            self.greet(ours, setup)
 
     return ForkedWorker

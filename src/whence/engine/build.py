@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from whence.engine.environment import interpreter
+from whence.engine.jobs import Outcome
 from whence.engine.pool import LocalWorker, Pool, WorkerDied, WorkerProcess
 from whence.engine.results import Event
 from whence.engine.session import Session
 from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_text
-from whence.engine.worker import Outcome
 from whence.errors import StoreError, StoreFull, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.recipe import Recipe

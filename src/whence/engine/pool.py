@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from whence.engine.worker import Job, Outcome, Setup, Worker
+from whence.engine.channel import Channel
+from whence.engine.jobs import Job, Outcome, Setup, pack_job, unpack_outcome
 from whence.errors import WhenceError
 
 #: How many threads numerical libraries use, where the user does not say.
@@ -40,24 +41,32 @@ class WorkerProcess:
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
-        self.connection: Any = Connection(ours.detach())
-        self.connection.send(setup)
+        self.greet(ours, setup)
+
+    def greet(self, ours: socket.socket, setup: Setup) -> None:
+        """Tell the process at the other end of `ours` what it must know."""
+        self.channel = Channel(ours.detach())
+        self.channel.send(setup)
         self.job: Any = None
         self.since = time.monotonic()
+        self._known: set[str] = set()  # nodes whose specification is there
 
     def discover(self) -> dict[str, Any]:
         """Import the pipeline there; its nodes come back."""
-        self.connection.send(("discover", None))
+        self.channel.send(("discover", None))
         reply = self._receive("discovery")
         if isinstance(reply, WhenceError):
             raise reply
         found: dict[str, Any] = reply
+        self._known = {spec["name"] for spec in found["specs"] if not spec["options"]}
         return found
 
     def start(self, tag: Any, job: Job) -> None:
         """Begin a job; `tag` says which."""
         self.job, self.since = tag, time.monotonic()
-        self.connection.send(("run", job))
+        name = job.spec.name
+        self.channel.send(("run", pack_job(job, None if name in self._known else job.spec)))
+        self._known.add(name)
 
     def result(self) -> Outcome:
         """The outcome of the job begun last."""
@@ -65,12 +74,11 @@ class WorkerProcess:
         self.job = None
         if isinstance(reply, WhenceError):
             return Outcome(error=reply.cause, fix=reply.fix, error_kind=type(reply).__name__)
-        outcome: Outcome = reply
-        return outcome
+        return unpack_outcome(reply)
 
     def _receive(self, what: str) -> Any:
         try:
-            return self.connection.recv()
+            return self.channel.receive()
         except (EOFError, ConnectionResetError):
             code = self.process.wait()
             how = (
@@ -88,10 +96,10 @@ class WorkerProcess:
             self.process.kill()
         else:
             try:
-                self.connection.send(None)
+                self.channel.send(None)
             except (BrokenPipeError, OSError):
                 self.process.kill()
-        self.connection.close()
+        self.channel.close()
 
     def join(self) -> None:
         try:
@@ -105,6 +113,8 @@ class LocalWorker:
     """A worker inside this process, for debuggers (`--in-process`)."""
 
     def __init__(self, setup: Setup) -> None:
+        from whence.engine.worker import Worker
+
         self._worker = Worker(setup)
         self.job: Any = None
         self.since = 0.0
@@ -167,11 +177,14 @@ class Pool:
         local = [w for w in busy if isinstance(w, LocalWorker)]
         if local:
             return list(local)
-        by_connection = {w.connection: w for w in busy if isinstance(w, WorkerProcess)}
-        if not by_connection:
+        by_handle = {w.channel.fileno(): w for w in busy if isinstance(w, WorkerProcess)}
+        if not by_handle:
             time.sleep(timeout_s)
             return []
-        return [by_connection[c] for c in wait(list(by_connection), timeout_s)]
+        poll = select.poll()
+        for handle in by_handle:
+            poll.register(handle, select.POLLIN)
+        return [by_handle[handle] for handle, _ in poll.poll(timeout_s * 1000)]
 
     def remove(self, worker: WorkerProcess | LocalWorker) -> None:
         """Forget a worker that died."""

@@ -18,6 +18,7 @@ from whence.engine import checking, history, lineage, receipts, snapshot, status
 from whence.engine.build import Builder, HitsLost
 from whence.engine.config import Config, find_root, read_config
 from whence.engine.environment import interpreter
+from whence.engine.jobs import Setup
 from whence.engine.pool import Pool
 from whence.engine.results import Diff, Event, Status, TaskResult, Trace
 from whence.engine.session import (
@@ -27,7 +28,6 @@ from whence.engine.session import (
     open_session,
     open_world,
 )
-from whence.engine.worker import Setup
 from whence.errors import ConfigError, UnknownId
 from whence.graph.binding import Graph
 from whence.graph.diff import Change, compare

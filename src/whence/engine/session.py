@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whence.engine import snapshot
 from whence.engine.config import Config
 from whence.engine.environment import Environment, interpreter
+from whence.engine.jobs import Setup
 from whence.engine.localstate import LocalState
-from whence.engine.observe import ObserveContext, current_digest
+from whence.engine.observe_paths import ObserveContext, current_digest
 from whence.engine.stats import StatCache
 from whence.errors import ConfigError, CorruptBlob
 from whence.graph.binding import Graph, bind
@@ -32,9 +33,6 @@ from whence.graph.world import World
 from whence.store.blobs import Blobs, LocalBlobs
 from whence.store.catalog import Catalog, open_catalog
 from whence.store.opening import open_blobs
-
-if TYPE_CHECKING:
-    from whence.engine.worker import Setup
 
 #: Changes whenever summaries of code or discovery's output change their form.
 CACHE_VERSION = "1"
@@ -182,8 +180,6 @@ def observe_context(stores: Stores, environment: Environment) -> ObserveContext:
 
 def make_setup(stores: Stores, tree: Digest, in_process: bool = False) -> Setup:
     """What a worker must know to run code of the snapshot `tree`."""
-    from whence.engine.worker import Setup
-
     config = stores.config
     folder = snapshot.materialise(tree, stores.catalog, config.state_dir / "snapshots")
     return Setup(

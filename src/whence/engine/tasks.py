@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from whence.engine.jobs import Argument, Job, load_dotted
 from whence.engine.session import Session
 from whence.engine.source import Context, Probe
-from whence.engine.worker import Argument, Job, load_dotted
 from whence.errors import GraphError, SourceError
 from whence.graph.binding import Input, Node
 from whence.graph.digest import Digest, canonical_json, digest_text

@@ -1,7 +1,7 @@
 """The worker process: discovers a project and runs its tasks, from a snapshot of the code.
 
-Talks to the coordinator over one connection. Messages are pickled dictionaries between two
-processes of one user; nothing of them is ever stored.
+Talks to the coordinator over one channel. Messages are pickled between two processes of one user;
+nothing of them is ever stored.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from whence.engine import discovery, loader, seeding
+from whence.engine.channel import Channel
+from whence.engine.jobs import (
+    Argument,
+    Job,
+    Outcome,
+    Setup,
+    load_dotted,
+    pack_outcome,
+    unpack_job,
+)
 from whence.engine.leftovers import Leftovers
 from whence.engine.observe import Recorder
 from whence.engine.source import Context
@@ -33,67 +42,6 @@ from whence.store.opening import open_blobs
 
 #: A task that takes less is tiny: nothing about it is worth a millisecond of its own.
 TINY_S = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a worker must know before its first task."""
-
-    root: str
-    roots: tuple[str, ...]  # import folders, relative to the root
-    pipeline: tuple[str, ...]
-    snapshot: str  # the copy of the tree that code is imported from
-    store: str
-    cache_dir: str
-    salt: str
-    secrets: tuple[str, ...]
-    ignored: tuple[str, ...]  # folders whose files are never observed
-    capture_logs: bool = True
-
-
-@dataclass(frozen=True)  # without slots: pickled by the thousand
-class Argument:
-    """One input of a task: the artifacts of one or more partitions, and the form wanted."""
-
-    parameter: str
-    form: str | None
-    parts: tuple[tuple[str, Artifact], ...]
-    union: bool
-
-
-@dataclass(frozen=True)  # without slots: pickled by the thousand
-class Job:
-    """One task, ready to run."""
-
-    spec: NodeSpec
-    partition: str
-    arguments: tuple[Argument, ...]
-    params: Mapping[str, Any]
-    children: Mapping[str, Artifact]
-    seed: int
-    modules: frozenset[str] = frozenset()  # of the project, that the node's code reaches
-    unit_digest: str = ""  # of a source: what its partition must hold
-
-
-@dataclass
-class Outcome:
-    """What came of a job: an artifact, or an error."""
-
-    artifact: Artifact | None = None
-    children: list[Artifact] = field(default_factory=list)
-    splits: list[tuple[str, Artifact]] | None = None  # of a source that splits by column
-    observations: tuple[Observation, ...] = ()
-    warnings: tuple[str, ...] = ()
-    unstable: bool = False
-    spoiled: bool = False  # the worker holds what the task read: it may take no other
-    started: float = 0.0
-    duration_s: float = 0.0
-    cpu_s: float = 0.0
-    peak_bytes: int = 0
-    log: str = ""
-    error: str | None = None
-    error_kind: str = ""
-    fix: str = ""
 
 
 class Worker:
@@ -142,10 +90,15 @@ class Worker:
         inside = name.startswith((self.setup.root + os.sep, self.setup.snapshot + os.sep))
         return inside and "site-packages" not in name
 
-    def discover(self) -> dict[str, Any]:
-        """Node specifications, and what each module read while it was imported."""
+    def discover(self, known: dict[str, NodeSpec] | None = None) -> dict[str, Any]:
+        """Node specifications, and what each module read while it was imported.
+
+        Specifications that need not be sent back with a task are put into `known`, too.
+        """
         modules = self._import_pipeline()
         specs = discovery.collect(modules)
+        if known is not None:  # but for options, which are objects that the project could change
+            known.update((spec.name, spec) for spec in specs if not spec.options)
         return {
             "specs": [spec.to_json() for spec in specs],
             "imports": {
@@ -301,12 +254,6 @@ def apply_finish(spec: NodeSpec, value: Any) -> Any:
     return load_dotted(spec.finish)(value, spec) if spec.finish else value
 
 
-def load_dotted(path: str) -> Any:
-    """The object that "module:name" names."""
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
 def find_function(spec: NodeSpec) -> Callable[..., Any]:
     """The function of a node: by its name, or by its mark where a factory made it."""
     module = importlib.import_module(spec.module)
@@ -383,20 +330,23 @@ def _peak_bytes() -> int:
 def main(argv: Sequence[str]) -> None:
     """Serve the coordinator at the file descriptor named on the command line."""
     import signal
-    from multiprocessing.connection import Connection
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides what Ctrl-C means
-    connection: Any = Connection(int(argv[0]))
+    channel = Channel(int(argv[0]))
     try:
-        worker = Worker(connection.recv())
-        while (message := connection.recv()) is not None:
+        worker = Worker(channel.receive())
+        specs: dict[str, NodeSpec] = {}
+        while (message := channel.receive()) is not None:
             kind, payload = message
             reply: Any
             try:
-                reply = worker.discover() if kind == "discover" else worker.run(payload)
+                if kind == "discover":
+                    reply = worker.discover(specs)
+                else:
+                    reply = pack_outcome(worker.run(unpack_job(payload, specs)))
             except WhenceError as error:
                 reply = error
-            connection.send(reply)
+            channel.send(reply)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the coordinator is gone: so are we
     os._exit(0)  # libraries' exit handlers may hang, and there is nothing left to flush
