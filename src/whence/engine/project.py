@@ -407,10 +407,11 @@ class Project:
         UnknownId
             If there is none.
         """
-        row = self._row(build)
+        row = self.row(build)
         return Build(self, row, history.recorded_results(self.stores.catalog, row), row.status)
 
-    def _row(self, build: str) -> BuildRow:
+    def row(self, build: str) -> BuildRow:
+        """The record of a build, named as for `get_build`."""
         catalog = self.stores.catalog
         if build in ("latest", "last", "accepted"):
             if build == "accepted":
@@ -461,7 +462,7 @@ class Project:
         return history.partitions_of(self.stores.catalog, self._output_rows(build, node))
 
     def _output_rows(self, build: str, node: str) -> list[TaskRow]:
-        row = self._row(build)
+        row = self.row(build)
         tasks = self.stores.catalog.tasks_of(row.build_id)
         rows = [task for task in tasks if task.node == node]
         if not rows:
@@ -477,21 +478,21 @@ class Project:
 
     def diff(self, before: str, after: str | None = None) -> Diff:
         """What differs between two builds; without `after`, between a build and the latest one."""
-        rows = [self._row(before), self._row(after or "latest")]
+        rows = [self.row(before), self.row(after or "latest")]
         return history.diff(self.stores, rows[0], rows[1])
 
     def changed_texts(self, diff: Diff) -> dict[str, str]:
         """The changed definitions of a `diff`, each as a unified diff of its source."""
-        rows = (self._row(diff.before), self._row(diff.after))
+        rows = (self.row(diff.before), self.row(diff.after))
         return history.definition_diffs(self.stores, rows[0], rows[1], diff.code)
 
     def trace(self, name: str) -> Trace:
         """Where something came from: a prediction, an artifact, a build, a node or NODE@BUILD."""
         node, at, build = name.partition("@")
         if at:
-            name = f"{node}@{self._row(build).id}"
+            name = f"{node}@{self.row(build).id}"
         elif name in ("latest", "last", "accepted"):
-            name = self._row(name).id
+            name = self.row(name).id
         return lineage.trace(self.stores, name)
 
     def accept(self, build: str, note: str = "") -> str:
@@ -502,7 +503,7 @@ class Project:
         ConfigError
             If the build did not succeed.
         """
-        row = self._row(build)
+        row = self.row(build)
         if row.status != "ok":
             raise ConfigError(
                 f"Build {row.id} is {row.status}; only a build that succeeded can be accepted.",

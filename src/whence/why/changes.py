@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from whence.engine.environment import interpreter
 from whence.graph.digest import canonical_json
 from whence.graph.nodes import NodeSpec
-from whence.why.sides import Side
+from whence.why.sides import Side, read_statements
 from whence.why.statements import LOOSE, Entry, pair
 
 #: Params of these names choose the randomness: not a change, but what replicates vary.
@@ -63,6 +63,7 @@ class Differences:
 
 def find_changes(a: Side, b: Side, vendored: Iterable[str]) -> Differences:
     """The changes that the metric may feel, from `a` to `b`."""
+    read_statements(a, b)
     entries = {
         module: pair(module, a.statements.get(module, []), b.statements.get(module, []))
         for module in sorted({*a.statements, *b.statements})
@@ -112,7 +113,7 @@ def _reached(side: Side, entry: Entry) -> set[str]:
         found |= {
             n
             for name, nodes in side.reached.items()
-            if name.startswith(prefix) or name.startswith(entry.module + ":")
+            if name.startswith((prefix, entry.module + ":"))
             for n in nodes
         }
     return found

@@ -74,6 +74,7 @@ class Laboratory:
         self._known: dict[Mix, Outcome] = {}
         self._lock = threading.Lock()
         self._discovered: dict[str, Mapping[str, Any]] = {}
+        self._idle: list[Pool] = []  # of mixes that are done; their code is imported already
 
     @property
     def size(self) -> int:
@@ -108,6 +109,29 @@ class Laboratory:
         with ThreadPoolExecutor(self.jobs) as threads:
             return list(threads.map(lambda each: each(), work))
 
+    def close(self) -> None:
+        """End the workers that wait for a mix of their code."""
+        for pool in self._idle:
+            pool.close()
+        self._idle.clear()
+
+    def _pool(self, tree: Digest) -> Pool:
+        """A worker for code of this tree, all of it for the one who asks."""
+        setup = make_setup(self.stores, tree)
+        with self._lock:
+            for pool in self._idle:
+                if pool.setup == setup:
+                    self._idle.remove(pool)
+                    return pool
+        return Pool(setup, 1)
+
+    def _put_back(self, pool: Pool) -> None:
+        with self._lock:
+            self._idle.append(pool)
+            oldest = self._idle.pop(0) if len(self._idle) > 2 * self.jobs else None
+        if oldest is not None:
+            oldest.close()
+
     # -- one mix ------------------------------------------------------------------------------
 
     def make(self, draft: Draft, values: Mapping[Key, Digest] | None = None) -> Outcome:
@@ -119,27 +143,25 @@ class Laboratory:
             (node, partition) -> artifact that the node has here, whatever its recipe says.
         """
         began = time.monotonic()
-        pools: list[Pool] = []
+        pool = self._pool(draft.world.tree)
         try:
-            outcome = self._build(draft, values or {}, pools)
+            outcome = self._build(draft, values or {}, pool)
         except WhenceError as error:
-            outcome = Outcome(None, "", f"{error.cause}")
-        finally:
-            for pool in pools:
-                pool.close()
+            outcome = Outcome(None, "", error.cause)
+        except BaseException:
+            pool.close(now=True)
+            raise
+        self._put_back(pool)
         if self.progress is not None:
             shown = "crashed" if outcome.value is None else f"{outcome.value:.6g}"
             self.progress(f"mix {self.spent.mixes}: {shown} ({time.monotonic() - began:.1f} s)")
         return outcome
 
-    def _build(self, draft: Draft, values: Mapping[Key, Digest], pools: list[Pool]) -> Outcome:
+    def _build(self, draft: Draft, values: Mapping[Key, Digest], pool: Pool) -> Outcome:
         if not draft.complete:
-            draft = self._discover(draft, pools)
+            draft = self._discover(draft, pool)
         metric = self.mixer.metric
         session = open_world(self.stores, draft.world, self.environment)
-        pool = pools[-1] if pools else Pool(make_setup(self.stores, session.tree_digest), 1)
-        if not pools:
-            pools.append(pool)
         builder = Builder(
             session,
             [metric],
@@ -165,13 +187,12 @@ class Laboratory:
     def _recorded(self, nodes: Mapping[str, Any]) -> dict[Key, Digest]:
         return {key: digest for key, digest in self.recorded.items() if key[0] in nodes}
 
-    def _discover(self, draft: Draft, pools: list[Pool]) -> Draft:
+    def _discover(self, draft: Draft, pool: Pool) -> Draft:
         """Find a mixed tree's nodes by importing it, once."""
         tree = draft.world.tree
         found = self._discovered.get(tree) or self.stores.state.get(f"mixed:{tree}")
         if found is None:
-            pools.append(Pool(make_setup(self.stores, tree), 1))
-            found = pools[-1].add().discover()
+            found = (pool.idle() or pool.add()).discover()
             with self._lock:
                 self.stores.state.put({f"mixed:{tree}": found})
         self._discovered[tree] = found
@@ -186,7 +207,7 @@ class Laboratory:
         ValueFault
             If it is none.
         """
-        value = decode(artifact, self.stores.blobs, None, self.stores.catalog.get_artifact)
+        value: Any = decode(artifact, self.stores.blobs, None, self.stores.catalog.get_artifact)
         try:
             return float(value)
         except (TypeError, ValueError):

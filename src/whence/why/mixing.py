@@ -49,7 +49,7 @@ class Mixer:
         self.a, self.b, self.found, self.metric = a, b, found, metric
         self.catalog = a.session.stores.catalog
         self.vendored = a.session.config.vendored
-        self._trees: dict[frozenset[str], Digest] = {}
+        self._trees: dict[tuple[frozenset[str], tuple[tuple[str, str], ...]], Digest] = {}
         self._fixed = frozenset(c.id for c in found.changes if c.blocked)
         self._in_tree = frozenset(
             c.id
@@ -66,8 +66,16 @@ class Mixer:
         ids = {self.found.changes[i].id for unit in units for i in self.found.units[unit]}
         return self._fixed | ids
 
-    def draft(self, flipped: frozenset[str], seeding: Seeding) -> Draft:
-        """The world with the changes of these ids taken from the candidate."""
+    def draft(
+        self, flipped: frozenset[str], seeding: Seeding, texts: Mapping[str, str] | None = None
+    ) -> Draft:
+        """The world with the changes of these ids taken from the candidate.
+
+        Parameters
+        ----------
+        texts : mapping, optional
+            Key of a definition -> text that is neither side's: for looking inside a change.
+        """
         by_id = {change.id: change for change in self.found.changes}
         sources = frozenset(by_id[i].key for i in flipped if by_id[i].kind == "source")
         data: dict[str, Any] = {}
@@ -76,7 +84,7 @@ class Mixer:
             side = self._side_of_source(name, sources)
             data[name] = side.world.data[name]
             files[name] = side.world.files.get(name, {})
-        tree, side_of_graph = self._tree(flipped & self._in_tree)
+        tree, side_of_graph = self._tree(flipped & self._in_tree, texts or {})
         params = self._params(flipped)
         params.update(seeding.params)
         world = World(
@@ -143,17 +151,20 @@ class Mixer:
 
     # -- trees --------------------------------------------------------------------------------
 
-    def _tree(self, flipped: frozenset[str]) -> tuple[Digest, Side | None]:
+    def _tree(
+        self, flipped: frozenset[str], texts: Mapping[str, str]
+    ) -> tuple[Digest, Side | None]:
         """The mixed tree; and the side whose tree it is, where it is one's."""
-        if flipped == self._in_tree:
+        if not texts and flipped == self._in_tree:
             return self.b.world.tree, self.b
-        if not flipped:
+        if not texts and not flipped:
             return self.a.world.tree, self.a
-        if flipped not in self._trees:
-            self._trees[flipped] = self._make_tree(flipped)
-        return self._trees[flipped], None
+        key = (flipped, tuple(sorted(texts.items())))
+        if key not in self._trees:
+            self._trees[key] = self._make_tree(flipped, texts)
+        return self._trees[key], None
 
-    def _make_tree(self, flipped: frozenset[str]) -> Digest:
+    def _make_tree(self, flipped: frozenset[str], texts: Mapping[str, str]) -> Digest:
         by_key = {change.key: change for change in self.found.changes}
         files: dict[str, FileEntry] = {}
         old, new = self.a.session.tree.files, self.b.session.tree.files
@@ -171,7 +182,7 @@ class Mixer:
             if change is not None and change.kind == "file" and change.id not in flipped:
                 files[path] = old[path]
         contents: dict[str, bytes] = {}
-        for path, text in self._module_texts(flipped).items():
+        for path, text in self._module_texts(flipped, texts).items():
             data = text.encode()
             digest = digest_bytes(data)
             contents[digest] = data
@@ -181,7 +192,7 @@ class Mixer:
         self.catalog.put_text(tree.digest, tree.to_text())
         return tree.digest
 
-    def _module_texts(self, flipped: frozenset[str]) -> dict[str, str]:
+    def _module_texts(self, flipped: frozenset[str], texts: Mapping[str, str]) -> dict[str, str]:
         by_key = {change.key: change for change in self.found.changes}
         paths = {**self.a.paths(), **self.b.paths()}
         out = {}
@@ -194,7 +205,7 @@ class Mixer:
                 for entry in entries
                 if entry.key in by_key
             }
-            out[paths[module]] = merge(before, after, entries, side_of)
+            out[paths[module]] = merge(before, after, entries, side_of, texts)
         return out
 
     # -- nodes --------------------------------------------------------------------------------

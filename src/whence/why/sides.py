@@ -9,6 +9,7 @@ from whence.engine.environment import Environment
 from whence.engine.history import recipes_of, world_of
 from whence.engine.session import Session, Stores, open_world
 from whence.errors import GraphError, did_you_mean
+from whence.graph.code.model import USES_DOC
 from whence.graph.recipe import Recipe
 from whence.graph.world import World
 from whence.store.catalog.records import BuildRow, TaskRow
@@ -79,12 +80,19 @@ def open_side(stores: Stores, row: BuildRow, metric: str, environment: Environme
     wanted = set(selected)
     tasks = [task for task in stores.catalog.tasks_of(row.build_id) if task.node in wanted]
     side = Side(row, world, session, selected, tasks, recipes_of(stores.catalog, tasks))
-    for name, summary in session.code.modules.items():
-        side.statements[name] = split(side.text(summary.path), summary)
     for node in selected:
         for name in _definitions_of(session, node):
             side.reached.setdefault(name, set()).add(node)
     return side
+
+
+def read_statements(*sides: Side) -> None:
+    """Split the modules of all sides into statements, by one rule for docstrings."""
+    modules = [m for side in sides for m in side.session.code.modules.values()]
+    documented = any(d.flags & USES_DOC for m in modules for d in m.definitions)
+    for side in sides:
+        for name, summary in side.session.code.modules.items():
+            side.statements[name] = split(side.text(summary.path), summary, documented)
 
 
 def _definitions_of(session: Session, node: str) -> set[str]:

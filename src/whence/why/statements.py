@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from whence.graph.code import Definition, FunctionForm, ModuleSummary
@@ -82,8 +82,14 @@ def _digests(statements: Sequence[Statement]) -> list[str]:
     return [s.digest for s in statements]
 
 
-def split(text: str, summary: ModuleSummary) -> list[Statement]:
-    """The top-level statements of a module's text."""
+def split(text: str, summary: ModuleSummary, documented: bool = False) -> list[Statement]:
+    """The top-level statements of a module's text.
+
+    Parameters
+    ----------
+    documented : bool
+        Whether docstrings count, because some code reads them.
+    """
     lines = text.splitlines(keepends=True)
     known = iter(summary.definitions)
     upcoming = next(known, None)
@@ -96,17 +102,17 @@ def split(text: str, summary: ModuleSummary) -> list[Statement]:
         last = node.end_lineno or node.lineno
         if upcoming is None or (upcoming.first, upcoming.last) != (first, last):
             continue  # a docstring, or nothing that counts
-        out.append(_statement(upcoming, _text_of(node, first, last, lines)))
+        out.append(_statement(upcoming, _text_of(node, first, last, lines), documented))
         upcoming = next(known, None)
     assert upcoming is None, f"{summary.path}: line {upcoming.first} was not found"
     return out
 
 
-def _statement(definition: Definition, text: str) -> Statement:
+def _statement(definition: Definition, text: str, documented: bool) -> Statement:
     return Statement(
         definition.names,
         definition.kind,
-        definition.digest + definition.docs,
+        definition.digest + (definition.docs if documented else ""),
         text,
         definition.first,
         definition.last,
@@ -177,6 +183,7 @@ def merge(
     after: Sequence[Statement],
     entries: Iterable[Entry],
     side_of: Mapping[str, bool],
+    texts: Mapping[str, str] | None = None,
 ) -> str:
     """The text of a module with each changed entry from one side.
 
@@ -187,6 +194,8 @@ def merge(
     side_of : mapping
         Key of an entry -> True for the `after` side; entries that are not listed take it too,
         unless only the `before` side has them.
+    texts : mapping, optional
+        Key of an entry -> text that it has instead.
     """
     entry_of = {id(s): entry for entry in entries for s in (*entry.before, *entry.after)}
     seen: set[str] = set()
@@ -197,6 +206,9 @@ def merge(
             wanted = statement.digest not in seen
         else:
             wanted = from_after == side_of.get(entry.key, bool(entry.after) or not entry.names)
+        if wanted and entry is not None and texts and entry.key in texts:
+            wanted = entry.key not in seen
+            statement = replace(statement, digest=entry.key, text=texts[entry.key])
         if wanted:
             seen.add(statement.digest)
             chosen.append(statement)

@@ -1,0 +1,138 @@
+"""`whence why`: the whole way from two builds to an explanation."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from whence.engine.environment import Environment
+from whence.engine.project import Project
+from whence.engine.session import scan_environment
+from whence.errors import ConfigError, GraphError
+from whence.why.account import Account
+from whence.why.changes import find_changes
+from whence.why.inside import refine_causes
+from whence.why.laboratory import Laboratory
+from whence.why.mixing import Mixer, seedings
+from whence.why.search import investigate
+from whence.why.sides import Side, open_side
+from whence.why.verdict import Explanation
+
+#: Replicates that the noise gate may go up to.
+MOST_SEEDS = 16
+
+
+def explain(
+    project: Project,
+    metric: str,
+    before: str,
+    after: str,
+    *,
+    budget: float = 20.0,
+    seeds: int | None = None,
+    tolerance: float = 0.0,
+    refine: bool = True,
+    jobs: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Explanation:
+    """Say which changes between two builds moved a metric, by building mixes of both.
+
+    Parameters
+    ----------
+    metric : str
+        A node whose value is a number or an `Estimate`.
+    before, after : str
+        Baseline and candidate: "b12", "latest", "accepted".
+    budget : float
+        Rebuilds that may be spent, a rebuild being the CPU time of a cold build of the metric.
+    seeds : int, optional
+        Exactly so many replicates; by default as many as the noise makes necessary.
+    tolerance : float
+        A difference up to this is of no interest, however sure.
+    refine : bool
+        Whether to look inside the guilty changes: columns, partitions, rows, statements.
+    jobs : int, optional
+        Mixes that are made at once; by default the number of cores.
+    progress : callable, optional
+        Called with a line of text now and then.
+
+    Raises
+    ------
+    UnknownId
+        There is no such build, or its snapshot is gone.
+    GraphError
+        A build has no such node.
+    ConfigError
+        The two are one build, or neither has the metric.
+    ValueFault
+        The node's value is not a number.
+    """
+    began = time.monotonic()
+    a, b = open_sides(project, metric, before, after)
+    found = find_changes(a, b, project.config.vendored)
+    mixer = Mixer(a, b, found, metric)
+    rebuild_cpu_s, rebuild_executions = cold_cost(b if b.output(metric) else a)
+    laboratory = Laboratory(
+        mixer,
+        seedings(a, b, seeds or MOST_SEEDS),
+        rebuild_cpu_s=rebuild_cpu_s,
+        budget=budget,
+        jobs=jobs or project.config.jobs or os.cpu_count() or 1,
+        progress=progress,
+    )
+    try:
+        result = investigate(
+            laboratory,
+            tolerance=tolerance,
+            max_seeds=MOST_SEEDS,
+            fixed_seeds=seeds,
+            report=progress,
+        )
+        account = Account(laboratory, result, rebuild_executions)
+        searched = laboratory.rebuilds
+        inside = refine_causes(laboratory, result, progress) if refine else {}
+        return account.explanation(inside, searched, time.monotonic() - began)
+    finally:
+        laboratory.close()
+
+
+def open_sides(project: Project, metric: str, before: str, after: str) -> tuple[Side, Side]:
+    """Both builds' worlds."""
+    stores = project.stores
+    rows = [project.row(name) for name in (before, after)]
+    if rows[0].build_id == rows[1].build_id:
+        raise ConfigError(
+            f"Baseline and candidate are the same build, {rows[0].id}.",
+            "name two builds (`whence runs`), or accept an earlier one: `whence accept b1`.",
+        )
+    environment: Environment = scan_environment(stores)
+    sides: list[Side] = []
+    faults: list[GraphError] = []
+    for row in rows:
+        try:
+            sides.append(open_side(stores, row, metric, environment))
+        except GraphError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
+    a, b = sides
+    if not _was_tried(a, metric) or not _was_tried(b, metric):
+        missing = next(side for side in sides if not _was_tried(side, metric))
+        raise ConfigError(
+            f"Build {missing.row.id} did not build '{metric}'.",
+            f"compare builds that did, or build it there: `whence build {metric}`.",
+        )
+    return a, b
+
+
+def _was_tried(side: Side, metric: str) -> bool:
+    return any(task.node == metric for task in side.tasks)
+
+
+def cold_cost(side: Side) -> tuple[float, int]:
+    """CPU seconds and number of tasks of a cold build of the metric, as recorded."""
+    runs = side.session.stores.catalog.runs(
+        [task.run_id for task in side.tasks if task.run_id is not None]
+    )
+    return sum(row.run.cpu_s for row in runs.values()), len(runs)
