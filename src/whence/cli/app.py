@@ -24,6 +24,7 @@ VERBS = {
     "graph": "Draw the graph: tree, Mermaid, SVG or DOT.",
     "runs": "List the builds.",
     "diff": "Compare two builds: what changed, and what came of it.",
+    "why": "Say which change moved a metric.",
     "trace": "Trace a value or a prediction to data, code and packages.",
     "log": "Show a build's nodes: log, duration, peak memory.",
     "rebuild": "Build a past build again from its snapshot.",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from whence.engine.build import Builder
 from whence.engine.environment import Environment
-from whence.engine.project import Project
+from whence.engine.project import Build, Project
 from whence.engine.session import scan_environment
-from whence.errors import ConfigError, GraphError
+from whence.errors import ConfigError, GraphError, did_you_mean
 from whence.why.account import Account
 from whence.why.changes import find_changes
-from whence.why.inside import refine_causes
 from whence.why.laboratory import Laboratory
 from whence.why.mixing import Mixer, seedings
 from whence.why.search import investigate
 from whence.why.sides import Side, open_side
-from whence.why.verdict import Explanation
+from whence.why.verdict import Explanation, Refinement
 
 #: Replicates that the noise gate may go up to.
 MOST_SEEDS = 16
@@ -91,7 +91,7 @@ def explain(
         )
         account = Account(laboratory, result, rebuild_executions)
         searched = laboratory.rebuilds
-        inside = refine_causes(laboratory, result, progress) if refine else {}
+        inside: dict[str, Refinement] = {}
         return account.explanation(inside, searched, time.monotonic() - began)
     finally:
         laboratory.close()
@@ -136,3 +136,53 @@ def cold_cost(side: Side) -> tuple[float, int]:
         [task.run_id for task in side.tasks if task.run_id is not None]
     )
     return sum(row.run.cpu_s for row in runs.values()), len(runs)
+
+
+def build_without(
+    project: Project,
+    metric: str,
+    before: str,
+    after: str,
+    without: Collection[str],
+    *,
+    jobs: int | None = None,
+) -> Build:
+    """Build the candidate with some changes taken back, as a build like any other.
+
+    Parameters
+    ----------
+    without : collection of str
+        Ids of changes, as `explain` names them; what must flip with them goes too.
+
+    Raises
+    ------
+    ConfigError
+        There is no such change, or it cannot be mixed.
+    """
+    a, b = open_sides(project, metric, before, after)
+    found = find_changes(a, b, project.config.vendored)
+    known = {found.changes[i].id: unit for unit, members in enumerate(found.units) for i in members}
+    for name in without:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ConfigError(
+                f"There is no change '{name}' between {a.row.id} and {b.row.id} that can be mixed.",
+                f"did you mean '{near}'?"
+                if near
+                else f"the changes: {', '.join(known) or 'none'}.",
+            )
+    mixer = Mixer(a, b, found, metric)
+    laboratory = Laboratory(
+        mixer, seedings(b, b, 1), rebuild_cpu_s=0.0, budget=float("inf"), jobs=jobs or 1
+    )
+    kept = set(range(len(found.units))) - {known[name] for name in without}
+    try:
+        session, pool = laboratory.open(
+            mixer.draft(mixer.flipped_ids(kept), laboratory.seedings[0])
+        )
+        builder = Builder(session, [metric], pool, argv=("why", metric, "--apply", *without))
+        outcome = builder.run()
+        laboratory.put_back(pool)
+    finally:
+        laboratory.close()
+    return project.made(builder, outcome)

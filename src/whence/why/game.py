@@ -67,6 +67,17 @@ class Game(Protocol):
     @property
     def seeds(self) -> Sequence[int]: ...
 
+    def probe(self, units: Sequence[int]) -> list[str]:
+        """What flipping each unit does to what it reaches first, on either side.
+
+        Returns
+        -------
+        list of str
+            "inert" (exactly the same results, on the baseline and on the candidate), "crashes", or
+            "live". Cheaper than `evaluate`, since nothing further downstream is made.
+        """
+        ...
+
     def evaluate(self, mixes: Sequence[Mix]) -> list[Outcome]:
         """The outcomes of `mixes`, in their order; they are made in parallel.
 

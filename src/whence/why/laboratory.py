@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from whence.engine.build import Builder
 from whence.engine.environment import Environment
 from whence.engine.pool import Pool
-from whence.engine.session import make_setup, open_world
+from whence.engine.session import Session, make_setup, open_world
 from whence.engine.tasks import Key
 from whence.errors import ValueFault, WhenceError
 from whence.graph.digest import Digest
@@ -20,6 +20,8 @@ from whence.store.artifact import Artifact
 from whence.store.formats import decode
 from whence.why.game import Mix, Outcome, OutOfBudget
 from whence.why.mixing import Draft, Mixer, Seeding
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -61,14 +63,12 @@ class Laboratory:
         rebuild_cpu_s: float,
         budget: float,
         jobs: int,
-        recorded: Mapping[Key, Digest] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.mixer, self.seedings = mixer, seedings
         self.stores = mixer.a.session.stores
         self.environment: Environment = mixer.b.session.environment
         self.rebuild_cpu_s, self.budget, self.jobs = rebuild_cpu_s, budget, jobs
-        self.recorded = dict(recorded or {})
         self.progress = progress
         self.spent = Spent()
         self._known: dict[Mix, Outcome] = {}
@@ -102,8 +102,72 @@ class Laboratory:
         flipped = self.mixer.flipped_ids(mix.flipped)
         return lambda: self.make(self.mixer.draft(flipped, self.seedings[mix.seed]))
 
-    def run_all(self, work: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-        """Do several pieces of work at once; outcomes in their order."""
+    def probe(self, units: Sequence[int]) -> list[str]:
+        """See `Game`: replays the nodes that take a change, on the baseline, then the candidate."""
+        everything = frozenset(range(self.size))
+        found = dict.fromkeys(units, "live")
+        waiting = [unit for unit in units if self._consumers(unit)]
+        for base in (frozenset[int](), everything):
+            waiting = self._probe_on(base, waiting, found)
+        found.update(dict.fromkeys(waiting, "inert"))
+        return [found[unit] for unit in units]
+
+    def _probe_on(
+        self, base: frozenset[int], units: Sequence[int], found: dict[int, str]
+    ) -> list[int]:
+        """The units whose flip leaves their consumers' values on this side as they are."""
+        targets = {unit: self._consumers(unit) for unit in units}
+        reference = self._values_of(base, sorted({n for t in targets.values() for n in t}))
+        work = [lambda u=u: self._values_of(base ^ {u}, targets[u]) for u in units]
+        same = []
+        for unit, values in zip(units, self.run_all(work), strict=True):
+            if values is None:
+                found[unit] = "crashes"
+            elif reference is not None and all(
+                reference.get(key) == digest for key, digest in values.items()
+            ):
+                same.append(unit)
+        return same
+
+    def _consumers(self, unit: int) -> tuple[str, ...]:
+        """Nodes that a unit's changes reach first; none where both sides do not have them all."""
+        sides = [self.mixer.a, self.mixer.b]
+        names: set[str] = set()
+        for place in self.mixer.found.units[unit]:
+            change = self.mixer.found.changes[place]
+            if change.kind == "file":
+                return ()
+            if change.kind != "source":
+                names |= change.nodes
+                continue
+            for side in sides:
+                taken = side.session.graph.downstream.get(change.key, ())
+                names |= set(taken) & set(side.selected)
+        if not all(name in side.selected for name in names for side in sides):
+            return ()
+        return tuple(sorted(names))
+
+    def _values_of(self, flipped: frozenset[int], targets: Sequence[str]) -> dict[Key, str] | None:
+        """Digests of some nodes' values in a mix at the first seed; None where one crashed."""
+        if self.rebuilds >= self.budget:
+            raise OutOfBudget
+        draft = self.mixer.draft(self.mixer.flipped_ids(flipped), self.seedings[0])
+        try:
+            session, pool = self.open(draft)
+        except WhenceError:
+            return None
+        try:
+            builder = self._run(session, pool, targets, {})[0]
+        finally:
+            self.put_back(pool)
+        wanted = set(targets)
+        tasks = [t for t in builder.planner.tasks.values() if t.node.name in wanted]
+        if any(task.artifact is None for task in tasks):
+            return None
+        return {t.key: t.artifact.digest for t in tasks if t.artifact is not None}
+
+    def run_all(self, work: Sequence[Callable[[], T]]) -> list[T]:
+        """Do several pieces of work at once; results in their order."""
         if len(work) < 2 or self.jobs < 2:
             return [each() for each in work]
         with ThreadPoolExecutor(self.jobs) as threads:
@@ -125,7 +189,8 @@ class Laboratory:
                     return pool
         return Pool(setup, 1)
 
-    def _put_back(self, pool: Pool) -> None:
+    def put_back(self, pool: Pool) -> None:
+        """Keep a worker for the next mix of its code."""
         with self._lock:
             self._idle.append(pool)
             oldest = self._idle.pop(0) if len(self._idle) > 2 * self.jobs else None
@@ -143,32 +208,54 @@ class Laboratory:
             (node, partition) -> artifact that the node has here, whatever its recipe says.
         """
         began = time.monotonic()
-        pool = self._pool(draft.world.tree)
         try:
-            outcome = self._build(draft, values or {}, pool)
+            outcome = self._build(draft, values or {})
         except WhenceError as error:
             outcome = Outcome(None, "", error.cause)
-        except BaseException:
-            pool.close(now=True)
-            raise
-        self._put_back(pool)
         if self.progress is not None:
             shown = "crashed" if outcome.value is None else f"{outcome.value:.6g}"
             self.progress(f"mix {self.spent.mixes}: {shown} ({time.monotonic() - began:.1f} s)")
         return outcome
 
-    def _build(self, draft: Draft, values: Mapping[Key, Digest], pool: Pool) -> Outcome:
-        if not draft.complete:
-            draft = self._discover(draft, pool)
+    def open(self, draft: Draft) -> tuple[Session, Pool]:
+        """A mixed world ready to be built, and a worker for it; give that back."""
+        pool = self._pool(draft.world.tree)
+        try:
+            if not draft.complete:
+                draft = self._discover(draft, pool)
+            return open_world(self.stores, draft.world, self.environment), pool
+        except BaseException:
+            pool.close()
+            raise
+
+    def _build(self, draft: Draft, values: Mapping[Key, Digest]) -> Outcome:
+        session, pool = self.open(draft)
+        try:
+            return self._outcome_of(session, pool, values)
+        finally:
+            self.put_back(pool)
+
+    def _outcome_of(self, session: Session, pool: Pool, values: Mapping[Key, Digest]) -> Outcome:
         metric = self.mixer.metric
-        session = open_world(self.stores, draft.world, self.environment)
+        builder, cpu_s, executions = self._run(session, pool, [metric], values)
+        artifact = builder.planner.artifacts.get((metric, ""))
+        if artifact is None:
+            tasks = builder.planner.tasks.values()
+            failed = next((t for t in tasks if t.status == "failed"), None)
+            error = f"{failed.label}: {_last_line(failed.error)}" if failed else "was not made"
+            return Outcome(None, "", error, cpu_s, executions)
+        return Outcome(self.number(artifact), artifact.digest, "", cpu_s, executions)
+
+    def _run(
+        self,
+        session: Session,
+        pool: Pool,
+        targets: Sequence[str],
+        values: Mapping[Key, Digest],
+    ) -> tuple[Builder, float, int]:
+        """Build targets; the builder, the CPU seconds and the executions that it took."""
         builder = Builder(
-            session,
-            [metric],
-            pool,
-            argv=("why", metric),
-            recorded={**self._recorded(session.graph.nodes), **values},
-            mix=True,
+            session, targets, pool, argv=("why", self.mixer.metric), recorded=values, mix=True
         )
         builder.run()
         tasks = list(builder.planner.tasks.values())
@@ -177,15 +264,7 @@ class Laboratory:
         cpu_s = sum(row.run.cpu_s for row in runs.values())
         with self._lock:
             self.spent.add(cpu_s, len(ran), len(tasks))
-        failed = next((t for t in tasks if t.status == "failed"), None)
-        artifact = builder.planner.artifacts.get((metric, ""))
-        if artifact is None:
-            error = f"{failed.label}: {_last_line(failed.error)}" if failed else "was not made"
-            return Outcome(None, "", error, cpu_s, len(ran))
-        return Outcome(self.number(artifact), artifact.digest, "", cpu_s, len(ran))
-
-    def _recorded(self, nodes: Mapping[str, Any]) -> dict[Key, Digest]:
-        return {key: digest for key, digest in self.recorded.items() if key[0] in nodes}
+        return builder, cpu_s, len(ran)
 
     def _discover(self, draft: Draft, pool: Pool) -> Draft:
         """Find a mixed tree's nodes by importing it, once."""
