@@ -13,6 +13,8 @@ Units = frozenset[int]
 
 #: A difference that is less of the largest effect is minor: reported, but no cause.
 MINOR = 0.02
+#: A difference that is surely less of it needs no more seeds.
+NEGLIGIBLE = 0.1
 #: Two floats this close, relative to their size, are one number computed in two ways.
 DUST = 1e-9
 
@@ -82,6 +84,19 @@ class Board:
         pairs = zip(self.values(base, seeds), self.values(other, seeds), strict=True)
         return fmean([b - a for a, b in pairs])
 
+    def _learn(self) -> None:
+        """Take the noise from all mixes that are known at several seeds."""
+        if self.noise.is_none:
+            return
+        found: dict[Units, list[float]] = {}
+        for mix, outcome in self.known.items():
+            if outcome.value is not None:
+                found.setdefault(mix.flipped, []).append(outcome.value)
+        sides = [frozenset[int](), self.everything]
+        seeds = self.seeds_of(*sides)
+        others = [v for s, v in found.items() if s not in sides and len(v) > 1]
+        self.noise = noise.spread(*(self.values(s, seeds) for s in sides), others)
+
     def differ(self, base: Units, other: Units) -> bool:
         """Whether two mixes that run have different values, beyond noise and minor effects."""
         if base == other or self.same(base, other):
@@ -91,10 +106,14 @@ class Board:
             if abs(mean) <= max(MINOR * self.scale, DUST * abs(self.outcome(base).value or 0.0)):
                 return False
             n = len(self.seeds_of(base, other))
+            self._learn()
+            error = self.noise.sd / n**0.5
+            if error and abs(mean) + 2 * error < NEGLIGIBLE * self.scale:
+                return False
             real = noise.judge(mean, n, self.noise)
             if real is not None:
                 return real
             more = self.seeds[n : 2 * n]
             if not more:
-                return bool(abs(mean) > 3 * self.noise.sd / n**0.5)
+                return bool(abs(mean) > 3 * error)
             self.ask([base, other], more)

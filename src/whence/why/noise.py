@@ -45,17 +45,25 @@ class Noise:
 NONE = Noise(0.0, 0)
 
 
-def spread(before: Sequence[float], after: Sequence[float]) -> Noise:
-    """The noise of a difference, from two sides' values at the same seeds.
+def spread(
+    before: Sequence[float], after: Sequence[float], others: Sequence[Sequence[float]] = ()
+) -> Noise:
+    """The noise of a difference at one seed, from values of two sides at the same seeds.
 
     With four seeds and more, from the differences themselves; with fewer from the spread within
     the sides, as if they were independent, which is the larger in all but odd cases.
+
+    Parameters
+    ----------
+    others : sequence of sequence of float
+        Values of other mixes, each at several seeds; taken to spread alike.
     """
     n = len(before)
-    within = _squares(before) + _squares(after)
-    independent = math.sqrt(within / (n - 1))  # sqrt of 2 times the pooled variance
+    groups = [before, after, *others]
+    freedom = sum(len(group) - 1 for group in groups)
+    independent = math.sqrt(2 * math.fsum(map(_squares, groups)) / freedom)
     if n < 4:
-        return Noise(independent, 2 * (n - 1))
+        return Noise(independent, freedom)
     paired = math.sqrt(_squares([b - a for a, b in zip(before, after, strict=True)]) / (n - 1))
     # A lucky small spread of few differences must not make the noise vanish.
     return Noise(max(paired, 0.25 * independent), n - 1)
