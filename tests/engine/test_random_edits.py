@@ -127,8 +127,6 @@ def _ignore_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _count_whole_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a builder does that hashes whole files: never stale, and often needless."""
-    from dataclasses import replace
-
     from whence.graph.digest import digest_text
 
     closure = CodeTree.closure
@@ -136,7 +134,7 @@ def _count_whole_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     def coarse(self: CodeTree, module: str, qualname: str, **more: object) -> object:
         found = closure(self, module, qualname, **more)  # type: ignore[arg-type]
         everything = [repr(summary) for _, summary in sorted(self.modules.items())]
-        return replace(found, digest=digest_text("all", found.digest, *everything))
+        return found._replace(digest=digest_text("all", found.digest, *everything))
 
     monkeypatch.setattr(CodeTree, "closure", coarse)
 

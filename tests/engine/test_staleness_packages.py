@@ -161,7 +161,7 @@ def test_a_package_imported_by_a_computed_name(sandbox: Sandbox, tmp_path: Path)
         }
     )
     assert build(sandbox, place)["values"]["out"] == 1
-    install(place, "tinydist", "1.1", "def value(): return 2\n")
+    install(place, "tinydist", "1.1", "def value():\n    return 2\n")  # no bytecode fits both
     newer = build(sandbox, place)
     assert newer["values"]["out"] == 2 and not newer["promised"]
 

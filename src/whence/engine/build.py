@@ -26,7 +26,7 @@ from whence.engine.jobs import Outcome
 from whence.engine.pool import LocalWorker, Pool, WorkerDied, WorkerProcess
 from whence.engine.results import Event
 from whence.engine.session import Session
-from whence.engine.tasks import Key, Planner, Task, parts_artifact, recipe_text
+from whence.engine.tasks import PARTS, Key, Planner, Task, parts_artifact, recipe_text
 from whence.errors import StoreError, StoreFull, WhenceError
 from whence.graph.digest import Digest, canonical_json, digest_text
 from whence.graph.recipe import Recipe
@@ -212,8 +212,11 @@ class Builder:
     def _look_up(self) -> None:
         while self.ready:
             _, _, task = heapq.heappop(self.ready)
-            self.planner.make_recipe(task)
-            if self._take_hit(task, self.catalog.find_memo(task.static_key)):
+            if task.recipe is None:
+                self.planner.make_recipe(task)
+            # A lease that was taken ahead came with the news that nothing is remembered.
+            known = task.static_key in self.leased
+            if self._take_hit(task, () if known else self.catalog.find_memo(task.static_key)):
                 continue
             if task.node.spec.kind == "source" and self.session.pinned is not None:
                 self._fail(
@@ -430,11 +433,11 @@ class Builder:
         """The first task in order whose lease is ours, leasing it if need be."""
         while self.to_run:
             _, _, task = heapq.heappop(self.to_run)
-            if task.static_key in self.leased:
-                return task
             if any(t.static_key == task.static_key for t in self._running()):
                 self.waiting.append(task)  # an equal task runs here already
                 continue
+            if task.static_key in self.leased:
+                return task
             answer = self.catalog.acquire([task.static_key], self.owner)[task.static_key]
             if not answer.held:
                 self.waiting.append(task)
@@ -533,30 +536,67 @@ class Builder:
             deterministic=task.node.spec.deterministic,
             replace=task.replace,
         )
-        upcoming = [t.static_key for _, _, t in self.to_run[:1] if t.static_key not in self.leased]
+        upcoming = self._upcoming(task, artifact)
         try:
             result = self.catalog.commit_task(
                 self.build_id,
                 record,
                 [*outputs, artifact] if artifact else outputs,
                 owner=self.owner,
-                next_keys=upcoming,
+                next_keys=[upcoming.static_key] if upcoming else (),
                 new_texts=texts,
                 blob_exists=self.session.stores.blobs.exists,
             )
         except BlobVanished:
             self.kept_environments.clear()  # the texts of this commit were not kept
+            if upcoming and upcoming.waiting_for:
+                upcoming.recipe = None
             if task.attempts < 3:
                 return None
             raise
         task.observed_key = spell(record.observed)[1]
         self.leased.discard(task.static_key)
+        # Made of a value that an earlier commit overrules, it is not what will run.
+        overruled = artifact is not None and result.output != artifact.digest
+        if upcoming and upcoming.waiting_for and overruled:
+            upcoming.recipe = None
+        else:
+            overruled = False
         for key, answer in result.leases.items():
-            if answer.held and not answer.memo:
+            if answer.held and not answer.memo and not overruled:
                 self.leased.add(key)
             elif answer.held:
                 self.catalog.release([key], self.owner)
         return result
+
+    def _upcoming(self, task: Task, artifact: Artifact | None) -> Task | None:
+        """The task to lease together with the commit of `task`: the first that may run then.
+
+        It may be one that waits for nothing but `artifact`; then it gets its recipe here.
+        """
+        first = self.to_run[0][2] if self.to_run else None
+        if artifact is not None and artifact.format != PARTS:
+            for below in self.dependents.get(task.key, ()):
+                if below.waiting_for > 1 or below.status or below.key in self.recorded:
+                    continue
+                if first is None or below.index < first.index:
+                    first = below
+        if first is None:
+            return None
+        if first.waiting_for:
+            assert artifact is not None
+            self.planner.artifacts[task.key] = artifact
+            try:
+                self.planner.make_recipe(first)
+            except WhenceError:
+                return None  # to be raised when it is looked up
+            finally:
+                del self.planner.artifacts[task.key]
+        if first.static_key not in self.leased:
+            return first
+        if first.waiting_for:
+            first.recipe = None
+        return None
 
     def _new_observations(self, task: Task, outcome: Outcome) -> tuple[Any, ...]:
         """Observations that the recipe does not cover already."""

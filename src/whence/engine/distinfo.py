@@ -10,12 +10,14 @@ import json
 import os
 import re
 
+from whence.engine.markers import Markers, normalise
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-_TOP = re.compile(rb'^"?([^/,\n"]+)', re.MULTILINE)
+_TOP = re.compile(rb'"?([^/,\n"]+)')
 _REQUIRES = re.compile(r"^Requires-Dist:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _NAME = re.compile(r"^Name:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(r"^Version:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
@@ -26,11 +28,6 @@ _MAPPING = re.compile(r"^MAPPING[^=\n]*=\s*(\{.*?\})\s*$", re.MULTILINE | re.DOT
 
 #: Parts of a wheel's RECORD that are no modules.
 _NO_MODULES = {"..", ".", "__pycache__", "bin", "share", "include", "etc", "man"}
-
-
-def normalise(name: str) -> str:
-    """A distribution's name as the index spells it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _text(path: str) -> str:
@@ -61,9 +58,15 @@ def module_of_file(name: str) -> str | None:
 
 def tops_of_record(record: bytes) -> list[str]:
     """Top-level modules among the installed files."""
+    found: set[bytes] = set()
+    lead = b""
+    for line in record.split(b"\n"):
+        # Files of one folder follow each other, thousands of them in all.
+        if not (lead and line.startswith(lead)) and (match := _TOP.match(line)):
+            found.add(match[1])
+            lead = line[: match.end()] + b"/"
     tops = set()
-    for found in set(_TOP.findall(record)):
-        name = os.fsdecode(found)
+    for name in map(os.fsdecode, found):
         if name not in _NO_MODULES and (top := module_of_file(name)):
             tops.add(top)
     return sorted(tops)
@@ -95,42 +98,25 @@ def packages_of_record(record: bytes, top: str) -> list[str]:
     return sorted(prefixes)
 
 
-class Markers:
-    """Which requirements hold in this interpreter; each distinct marker is judged once."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], bool] = {}
-
-    def holds(self, marker: str, extra: str) -> bool:
-        key = (marker, extra)
-        if key not in self._seen:
-            from packaging.markers import InvalidMarker, Marker
-
-            try:
-                self._seen[key] = Marker(marker).evaluate({"extra": extra})
-            except (InvalidMarker, ValueError):
-                self._seen[key] = True  # unreadable: rather one distribution too many
-        return self._seen[key]
-
-    def requirements(self, lines: Iterable[str]) -> dict[str, list[list[Any]]]:
-        """Extra ("" for none) -> [[name, [extras asked for]], ...]."""
-        out: dict[str, list[list[Any]]] = {}
-        for line in lines:
-            spec, _, marker = line.partition(";")
-            wanted = _WANTED.match(spec)
-            if wanted is None:
-                continue
-            asked = sorted(normalise(x.strip()) for x in (wanted[2] or "").split(",") if x.strip())
-            entry = [normalise(wanted[1]), asked]
-            if not marker.strip():
-                out.setdefault("", []).append(entry)
-            elif only := _EXTRA_ONLY.match(marker):
-                out.setdefault(normalise(only[1]), []).append(entry)
-            else:
-                for extra in ["", *sorted(set(_EXTRA.findall(marker)))]:
-                    if self.holds(marker.strip(), extra):
-                        out.setdefault(normalise(extra) if extra else "", []).append(entry)
-        return out
+def requirements(lines: Iterable[str], markers: Markers) -> dict[str, list[list[Any]]]:
+    """Extra ("" for none) -> [[name, [extras asked for]], ...]."""
+    out: dict[str, list[list[Any]]] = {}
+    for line in lines:
+        spec, _, marker = line.partition(";")
+        wanted = _WANTED.match(spec)
+        if wanted is None:
+            continue
+        asked = sorted(normalise(x.strip()) for x in (wanted[2] or "").split(",") if x.strip())
+        entry = [normalise(wanted[1]), asked]
+        if not marker.strip():
+            out.setdefault("", []).append(entry)
+        elif only := _EXTRA_ONLY.match(marker):
+            out.setdefault(normalise(only[1]), []).append(entry)
+        else:
+            for extra in ["", *sorted(set(_EXTRA.findall(marker)))]:
+                if markers.holds(marker.strip(), extra):
+                    out.setdefault(normalise(extra) if extra else "", []).append(entry)
+    return out
 
 
 def read_distribution(folder: str, entry: str, markers: Markers) -> dict[str, Any] | None:
@@ -157,7 +143,7 @@ def read_distribution(folder: str, entry: str, markers: Markers) -> dict[str, An
         "name": normalise(name[1]),
         "version": version[1] if version else "",
         "tops": tops,
-        "requires": markers.requirements(_REQUIRES.findall(header)),
+        "requires": requirements(_REQUIRES.findall(header), markers),
         "info": path,
     }
     origin = _text(os.path.join(path, "direct_url.json")) if is_wheel else ""

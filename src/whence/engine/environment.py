@@ -126,7 +126,8 @@ class Environment:
         stats: StatCache | None = None,
     ) -> Environment:
         """Read every distribution that `sys_path` offers; parameters as for `open`."""
-        from whence.engine.distinfo import Markers, packages_of_record, read_distribution
+        from whence.engine.distinfo import packages_of_record, read_distribution
+        from whence.engine.markers import Markers
 
         kept = _without_project(sys_path, project_root, project_roots)
         now = time.time_ns()

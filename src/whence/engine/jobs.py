@@ -85,7 +85,7 @@ def pack_job(job: Job, spec: NodeSpec | None) -> tuple[Any, ...]:
         job.partition,
         [(a.parameter, a.form, _pack_parts(a.parts), a.union) for a in job.arguments],
         dict(job.params),
-        {digest: _pack(child) for digest, child in job.children.items()},
+        {digest: tuple(child) for digest, child in job.children.items()},
         job.seed,
         list(job.modules),
         job.unit_digest,
@@ -102,7 +102,7 @@ def unpack_job(message: tuple[Any, ...], specs: dict[str, NodeSpec]) -> Job:
         partition,
         tuple([Argument(p, form, _unpack_parts(parts), u) for p, form, parts, u in arguments]),
         params,
-        {digest: Artifact(*child) for digest, child in children.items()},
+        {digest: Artifact._make(child) for digest, child in children.items()},
         seed,
         frozenset(modules),
         unit_digest,
@@ -113,8 +113,8 @@ def pack_outcome(outcome: Outcome) -> tuple[Any, ...]:
     """An outcome as a message."""
     made = outcome.artifact
     return (
-        None if made is None else _pack(made),
-        [_pack(child) for child in outcome.children],
+        None if made is None else tuple(made),
+        [tuple(child) for child in outcome.children],
         None if outcome.splits is None else _pack_parts(outcome.splits),
         [(seen.kind, seen.name, seen.digest) for seen in outcome.observations],
         outcome.warnings,
@@ -135,37 +135,20 @@ def unpack_outcome(message: tuple[Any, ...]) -> Outcome:
     """The outcome of a message."""
     made, children, splits, observations, *rest = message
     return Outcome(
-        None if made is None else Artifact(*made),
-        [Artifact(*child) for child in children],
+        None if made is None else Artifact._make(made),
+        [Artifact._make(child) for child in children],
         None if splits is None else list(_unpack_parts(splits)),
         tuple([Observation(*seen) for seen in observations]),
         *rest,
     )
 
 
-def _pack(artifact: Artifact) -> tuple[Any, ...]:
-    return (
-        artifact.digest,
-        artifact.format,
-        artifact.version,
-        artifact.size_bytes,
-        artifact.inline,
-        artifact.blob,
-        artifact.encoding,
-        artifact.summary,
-        artifact.code_refs,
-        artifact.distributions,
-        artifact.unsafe,
-        artifact.children,
-    )
-
-
 def _pack_parts(parts: Any) -> list[tuple[str, tuple[Any, ...]]]:
-    return [(key, _pack(artifact)) for key, artifact in parts]
+    return [(key, tuple(artifact)) for key, artifact in parts]
 
 
 def _unpack_parts(parts: Any) -> tuple[tuple[str, Artifact], ...]:
-    return tuple([(key, Artifact(*fields)) for key, fields in parts])
+    return tuple([(key, Artifact._make(fields)) for key, fields in parts])
 
 
 def load_dotted(path: str) -> Any:

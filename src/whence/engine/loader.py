@@ -110,7 +110,6 @@ class SnapshotLoader(SourceFileLoader):
         path = self.get_filename(fullname)
         shown = self._installed.user_path(path)
         data = self.get_data(path)
-        _remember_lines(path, shown)
         code: CodeType = compile(data, shown, "exec", dont_inherit=True)
         return code
 

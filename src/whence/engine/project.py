@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from whence.engine import checking, history, lineage, receipts, snapshot, status
+from whence.engine import history, receipts, snapshot
 from whence.engine.build import Builder, HitsLost
 from whence.engine.config import Config, find_root, read_config
 from whence.engine.environment import interpreter
 from whence.engine.jobs import Setup
 from whence.engine.pool import Pool
-from whence.engine.results import Diff, Event, Status, TaskResult, Trace
+from whence.engine.results import TaskResult
 from whence.engine.session import (
     Session,
     Stores,
@@ -29,13 +29,16 @@ from whence.engine.session import (
     open_world,
 )
 from whence.errors import ConfigError, UnknownId
-from whence.graph.binding import Graph
-from whence.graph.diff import Change, compare
-from whence.store.artifact import Artifact
-from whence.store.catalog.records import BuildRow, TaskRow
-from whence.store.compaction import compact_tables
-from whence.store.formats import decode, decode_union
-from whence.store.gc import GcReport, collect
+
+# What only some verbs need is imported by them: a build of tiny nodes is mostly imports.
+if TYPE_CHECKING:
+    from whence.engine.checking import Rerun
+    from whence.engine.results import Diff, Event, Status, Trace
+    from whence.graph.binding import Graph
+    from whence.graph.diff import Change
+    from whence.store.artifact import Artifact
+    from whence.store.catalog.records import BuildRow, TaskRow
+    from whence.store.gc import GcReport
 
 #: How often a build is planned again when a gc beside it takes values away.
 PLANS = 3
@@ -232,6 +235,8 @@ class Project:
         ConfigError
             Installed distributions differ from the build's.
         """
+        from whence.graph.diff import compare
+
         row = self.stores.catalog.get_build(build)
         world = history.world_of(self.stores.catalog, row)
         session = open_world(self.stores, world)
@@ -288,8 +293,8 @@ class Project:
         targets: Sequence[str] = (),
         *,
         jobs: int | None = None,
-        progress: Callable[[checking.Rerun], None] | None = None,
-    ) -> list[checking.Rerun]:
+        progress: Callable[[Rerun], None] | None = None,
+    ) -> list[Rerun]:
         """Run every node again on its stored inputs and compare; stores no result.
 
         Raises
@@ -297,18 +302,22 @@ class Project:
         GraphError
             If something is not built in the present world.
         """
+        from whence.engine.checking import rerun_all
+
         pools: list[Pool] = []
         try:
             session = self.session(pools=pools, jobs=jobs)
             pool = self._pool_for(session, pools, jobs, in_process=False)
-            return checking.rerun_all(session, pool, targets, progress)
+            return rerun_all(session, pool, targets, progress)
         finally:
             for pool in pools:
                 pool.close()
 
     def check_store(self) -> list[str]:
         """What is damaged in the catalog or among the blobs, in words. Reads everything."""
-        return checking.check_store(self.stores)
+        from whence.engine.checking import check_store
+
+        return check_store(self.stores)
 
     def gc(
         self, *, keep_builds: int = 20, keep_days: float = 14.0, dry_run: bool = False
@@ -326,6 +335,9 @@ class Project:
         dry_run : bool
             Only say what would go.
         """
+        from whence.store.compaction import compact_tables
+        from whence.store.gc import collect
+
         report = collect(
             self.stores.catalog,
             self.stores.blobs,
@@ -394,7 +406,9 @@ class Project:
         seed: int | None = None,
     ) -> Status:
         """What is stale, and why, by component. Runs nothing."""
-        return status.status_of(self.session(params, seed), targets)
+        from whence.engine.status import status_of
+
+        return status_of(self.session(params, seed), targets)
 
     def builds(self, limit: int = 50) -> list[BuildRow]:
         """The recorded builds, newest first."""
@@ -439,6 +453,8 @@ class Project:
         form : str, optional
             The in-memory form wanted, as an annotation would say it: "pandas.DataFrame".
         """
+        from whence.store.formats import decode, decode_union
+
         rows = self._output_rows(build, node)
         catalog, blobs = self.stores.catalog, self.stores.blobs
         parts = history.partitions_of(catalog, rows)
@@ -489,12 +505,14 @@ class Project:
 
     def trace(self, name: str) -> Trace:
         """Where something came from: a prediction, an artifact, a build, a node or NODE@BUILD."""
+        from whence.engine.lineage import trace
+
         node, at, build = name.partition("@")
         if at:
             name = f"{node}@{self.row(build).id}"
         elif name in ("latest", "last", "accepted"):
             name = self.row(name).id
-        return lineage.trace(self.stores, name)
+        return trace(self.stores, name)
 
     def accept(self, build: str, note: str = "") -> str:
         """Mark a build as the accepted baseline; services serve it from now on.

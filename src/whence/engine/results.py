@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.graph.diff import Change
 from whence.store.artifact import Artifact
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened in a running build.
 
     `kind` is "plan" (the number of tasks is known better), "hit", "start", "done", "failed" or
@@ -28,8 +26,7 @@ class Event:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
+class TaskResult(NamedTuple):
     """What a build did about one task."""
 
     node: str
@@ -63,8 +60,7 @@ class TaskResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStatus:
+class TaskStatus(NamedTuple):
     """Whether one task is up to date, and if not, why.
 
     `state` is "fresh", "stale" (something it depends on changed), "new" (never built), "waiting"
@@ -95,8 +91,7 @@ class TaskStatus:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The state of every task, and what else a user should know of the project."""
 
     tasks: tuple[TaskStatus, ...]
@@ -113,8 +108,7 @@ class Status:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(NamedTuple):
     """Changes between two builds, by coordinate, and the values that changed with them."""
 
     before: str
@@ -125,7 +119,7 @@ class Diff:
     environment: tuple[Change, ...]
     seed: tuple[Change, ...]
     values: tuple[Change, ...]  # node or node[partition] -> digest
-    metrics: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    metrics: Mapping[str, tuple[Any, Any]] = {}
 
     def to_json(self) -> dict[str, Any]:
         coordinates = ("code", "params", "data", "environment", "seed", "values")
@@ -137,13 +131,12 @@ class Diff:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One step of lineage: a thing, what is known of it, and what it came from."""
 
     kind: str  # "prediction", "build", "artifact", "source", "code", "params", "packages"
     name: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
     parents: tuple[Trace, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

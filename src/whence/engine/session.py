@@ -7,10 +7,12 @@ of a recorded world.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -321,17 +323,30 @@ def _summaries(
     cached = stores.state.get_many("summary:", [key for _, _, key in names.values()])
     out: list[ModuleSummary] = []
     fresh: dict[str, Any] = {}
-    for path, (name, is_package, key) in names.items():
-        if (known := cached.get(key)) is not None:
-            out.append(ModuleSummary.from_json(known))
-            continue
-        text = read(path).decode("utf-8-sig", "replace")
-        summary = summarise(ModuleSource(name, path, text, is_package))
-        out.append(summary)
-        fresh["summary:" + key] = summary.to_json()
+    with _no_collection():
+        for path, (name, is_package, key) in names.items():
+            if (known := cached.get(key)) is not None:
+                out.append(ModuleSummary.from_json(known))
+                continue
+            text = read(path).decode("utf-8-sig", "replace")
+            summary = summarise(ModuleSource(name, path, text, is_package))
+            out.append(summary)
+            fresh["summary:" + key] = summary.to_json()
     if fresh:
         stores.state.put(fresh)
     return out
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector: syntax trees are many objects and soon gone by themselves."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _code_tree(config: Config, tree: snapshot.Tree, summaries: Iterable[ModuleSummary]) -> CodeTree:

@@ -9,13 +9,11 @@ reader's version and options, and the versions of the libraries that read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A part of a source that is read as a whole."""
 
     digest: str  # of its content now
@@ -23,8 +21,7 @@ class Unit:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """What a source holds now, by partition key ("" where it has no partitions), in order.
 
     `watch` lists files and directories whose stat must stay as it is for the source to be
@@ -36,13 +33,12 @@ class Probe:
     splits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What readers may use: the project's root and digests of files through the stat cache."""
 
     root: Path
     digest_file: Callable[[Path], str]
-    key: tuple[str, ...] = field(default=())
+    key: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

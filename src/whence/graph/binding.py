@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.errors import ConfigError, GraphError, did_you_mean
 from whence.graph.nodes import RESERVED, NodeSpec, Window
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """A parameter bound to an upstream node."""
 
     parameter: str
@@ -20,8 +19,7 @@ class Input:
     window: Window | None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A node with each parameter bound."""
 
     spec: NodeSpec

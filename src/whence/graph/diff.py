@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.graph.recipe import Recipe
 from whence.graph.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One difference. `before` or `after` is None where the thing exists on one side only."""
 
     kind: str  # "code", "input", "param", "distribution", "source", "observed", "trait", "seed"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from whence.errors import ConfigError, GraphError
 
@@ -230,8 +230,7 @@ def param(default: Any = None, doc: str = "") -> Any:
     return Param(default, doc)
 
 
-@dataclass(frozen=True)  # without slots: pickled by the thousand
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a node's function, before it is bound."""
 
     name: str
@@ -260,8 +259,7 @@ class Parameter:
         )
 
 
-@dataclass(frozen=True)  # without slots: pickled by the thousand
-class NodeSpec:
+class NodeSpec(NamedTuple):
     """A node as discovery found it: plain values only."""
 
     name: str
@@ -277,8 +275,8 @@ class NodeSpec:
     allow_pickle: bool = False
     finish: str | None = None
     reader: str | None = None  # of a source
-    options: Mapping[str, Any] = field(default_factory=dict)
-    captured: Mapping[str, str] = field(default_factory=dict)  # digests of a closure's values
+    options: Mapping[str, Any] = {}
+    captured: Mapping[str, str] = {}  # digests of a closure's values
     doc: str = ""
 
     @property
@@ -299,7 +297,7 @@ class NodeSpec:
         return NodeSpec(**fields)
 
 
-_PLAIN_FIELDS = tuple(name for name in NodeSpec.__dataclass_fields__ if name != "parameters")
+_PLAIN_FIELDS = tuple(name for name in NodeSpec._fields if name != "parameters")
 
 __all__ = [
     "MARK",

@@ -6,11 +6,10 @@ needs one set whose current digests all match.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Observation:
+class Observation(NamedTuple):
     """One undeclared dependency and the digest it had.
 
     Parameters

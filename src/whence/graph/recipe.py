@@ -7,14 +7,12 @@ fingerprint forgets what must not count (names of nodes, order of parameters).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.graph.digest import Digest, Fingerprint, digest_text
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """Everything that may change one task's value, each part by name.
 
     Attributes

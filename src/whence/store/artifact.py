@@ -7,8 +7,7 @@ when no consumer could tell their values apart (see `docs/model.md`, "Values").
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from blake3 import blake3
 
@@ -46,8 +45,7 @@ def content_digest(family: str, *parts: str | bytes) -> Digest:
     return Digest("blake3:" + blake3(b"".join(pieces)).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """An immutable value in the store, addressed by the digest of its content.
 
     Parameters
@@ -85,11 +83,14 @@ class Artifact:
     inline: bytes | None
     blob: Digest | None
     encoding: str
-    summary: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    summary: Mapping[str, JSON] = {}
     code_refs: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     unsafe: bool = False
     children: tuple[Digest, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     def to_json(self) -> dict[str, JSON]:
         """As plain JSON; `inline` in base64."""

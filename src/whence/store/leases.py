@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
 
@@ -22,8 +22,7 @@ def heartbeat_s() -> float:
     return float(os.environ.get("WHENCE_HEARTBEAT_S") or 2.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """A process that holds leases.
 
     Parameters

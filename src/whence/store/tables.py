@@ -175,8 +175,6 @@ def logical_table(table: pa.Table, layout: Layout, *, plain: bool = False) -> pa
 
 def compact_table(artifact: Artifact, blobs: Blobs) -> Artifact:
     """The same artifact as Parquet (zstd), or unchanged where Parquet would lose something."""
-    import dataclasses
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -192,7 +190,7 @@ def compact_table(artifact: Artifact, blobs: Blobs) -> Artifact:
             writer.write_table(table.replace_schema_metadata(schema.metadata))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return artifact  # a type that Parquet does not have
-    smaller = dataclasses.replace(artifact, encoding="parquet", size_bytes=out.size, blob=out.blob)
+    smaller = artifact._replace(encoding="parquet", size_bytes=out.size, blob=out.blob)
     again, layout = read_table(smaller, blobs)
     if again.schema.equals(table.schema) and table_digest(again, layout) == artifact.digest:
         return smaller

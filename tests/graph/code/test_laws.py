@@ -22,11 +22,9 @@ def test_layout_does_not_count(case: Case) -> None:
 
 def _without_lines(found: object, other: object) -> object:
     """`found` with the lines of `other`'s fallbacks, which only people read."""
-    from dataclasses import replace
-
     assert isinstance(found, type(other))
     assert [f.cause for f in found.fallbacks] == [f.cause for f in other.fallbacks]
-    return replace(found, fallbacks=other.fallbacks)
+    return found._replace(fallbacks=other.fallbacks)
 
 
 @settings(max_examples=60, deadline=None)

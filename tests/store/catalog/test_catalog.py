@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,7 @@ def test_texts_and_contents(catalog: Catalog) -> None:
 
 def test_artifacts(catalog: Catalog, tmp_path: Path) -> None:
     leaf = big("leaf", LocalBlobs(tmp_path / "blobs"))
-    tree = replace(small("tree", children=(leaf.digest,)), unsafe=True)
+    tree = small("tree", children=(leaf.digest,))._replace(unsafe=True)
     catalog.put_artifacts([tree, leaf])
     assert catalog.get_artifact(leaf.digest) == leaf
     assert catalog.get_artifacts([tree.digest, "blake3:00"]) == {tree.digest: tree}
@@ -60,8 +59,8 @@ def test_artifacts(catalog: Catalog, tmp_path: Path) -> None:
 
 
 def test_an_artifact_stored_anew_has_its_new_bytes(catalog: Catalog) -> None:
-    arrow = replace(small("rows"), inline=None, blob=key("arrow"), encoding="arrow")
-    parquet = replace(arrow, blob=key("parquet"), encoding="parquet")
+    arrow = small("rows")._replace(inline=None, blob=key("arrow"), encoding="arrow")
+    parquet = arrow._replace(blob=key("parquet"), encoding="parquet")
     catalog.put_artifacts([arrow])
     catalog.put_artifacts([parquet])
     assert catalog.get_artifact(arrow.digest) == parquet
@@ -137,7 +136,7 @@ def test_the_first_commit_wins(catalog: Catalog, owner: Owner, deterministic: bo
     first, late = small("first"), small("late")
     record = task("draw", first, deterministic=deterministic)
     catalog.commit_task(build, record, [first])
-    result = catalog.commit_task(build, replace(record, output=late.digest), [late])
+    result = catalog.commit_task(build, record._replace(output=late.digest), [late])
     assert (result.output, result.won) == (first.digest, False)
     assert [row.output for row in catalog.find_memo(record.static_key)] == [first.digest]
     assert catalog.tasks_of(build)[0].output == first.digest
@@ -268,9 +267,9 @@ def test_unknown_builds_say_what_there_is(catalog: Catalog, owner: Owner) -> Non
 def test_predictions_and_ids(catalog: Catalog, owner: Owner) -> None:
     build = start(catalog, owner)
     one = PredictionRecord("4f" * 16, "delay", build, 10.0, '{"a":1}', '{"b":"\\u0000\0"}', 1.5)
-    two = replace(one, id="5f" * 16, time=11.0, answer="{}")
+    two = one._replace(id="5f" * 16, time=11.0, answer="{}")
     catalog.add_predictions([one, two])
-    catalog.add_predictions([replace(one, answer="later")])
+    catalog.add_predictions([one._replace(answer="later")])
     assert catalog.get_prediction(two.id) == two
     assert catalog.get_prediction(one.id).answer != "later"
     assert (catalog.count_predictions(), catalog.count_predictions("other")) == (2, 0)
@@ -293,8 +292,8 @@ def test_logs_may_hold_any_character(catalog: Catalog, owner: Owner) -> None:
     build = start(catalog, owner)
     record = task("a", None, status="failed", reason="\0\ud800é")
     assert record.run is not None
-    run = replace(record.run, log="\0 \udcff ✓", warnings=("socket \0",))
-    result = catalog.commit_task(build, replace(record, run=run))
+    run = record.run._replace(log="\0 \udcff ✓", warnings=("socket \0",))
+    result = catalog.commit_task(build, record._replace(run=run))
     assert result.run_id is not None
     kept = catalog.run(result.run_id).run
     assert kept.log.endswith("✓")

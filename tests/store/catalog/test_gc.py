@@ -173,8 +173,8 @@ def test_failures_do_not_push_good_builds_out(
 def test_a_running_build_of_the_dead_is_collected(
     catalog: Catalog, owner: Owner, blobs: LocalBlobs
 ) -> None:
-    build = build_of(catalog, replace(owner, pid=2**22 + 7), blobs, "dead", status="running")
-    remote = replace(Owner.current(), host="elsewhere")
+    build = build_of(catalog, owner._replace(pid=2**22 + 7), blobs, "dead", status="running")
+    remote = Owner.current()._replace(host="elsewhere")
     other = build_of(catalog, remote, blobs, "remote", status="running")
     report = collect_all(catalog, blobs)
     assert report.builds == (f"b{build}",)

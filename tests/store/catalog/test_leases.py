@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from tests.store.catalog.parts import key, small, start, task
@@ -68,10 +67,10 @@ def test_a_commit_gives_the_lease_back_and_takes_the_next(catalog: Catalog, owne
 def test_owners_know_their_own_process() -> None:
     me = Owner.current()
     assert is_alive(me) is True
-    assert is_alive(replace(me, pid=2**22 + 7)) is False
-    assert is_alive(replace(me, process_start=me.process_start + "1")) is False  # pid used again
-    assert is_alive(replace(me, host="elsewhere")) is None
-    assert is_alive(replace(me, process_start="other/boot:5")) is None
+    assert is_alive(me._replace(pid=2**22 + 7)) is False
+    assert is_alive(me._replace(process_start=me.process_start + "1")) is False  # pid used again
+    assert is_alive(me._replace(host="elsewhere")) is None
+    assert is_alive(me._replace(process_start="other/boot:5")) is None
     assert Owner.current().token != me.token
 
 
@@ -92,7 +91,7 @@ def test_a_remote_owner_is_replaced_only_after_three_missed_heartbeats(
     catalog: Catalog, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHENCE_HEARTBEAT_S", "0.2")
-    remote = replace(Owner.current(), host="elsewhere", pid=1)
+    remote = Owner.current()._replace(host="elsewhere", pid=1)
     assert catalog.acquire([A], remote)[A].held
     assert not catalog.acquire([A], owner)[A].held
     waited = seconds_until_held(catalog, owner, A, 5)

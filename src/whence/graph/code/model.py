@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.errors import ImportFault
 from whence.graph.digest import Digest
@@ -36,8 +35,7 @@ class SyntaxFault(ImportFault):
     """A module of the project is not valid Python."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleSource:
+class ModuleSource(NamedTuple):
     """The text of one module.
 
     Parameters
@@ -57,8 +55,7 @@ class ModuleSource:
     is_package: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """A global name, or a module (``base`` starts with "@"), with the attributes taken of it."""
 
     base: str
@@ -81,8 +78,7 @@ class Ref:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionForm:
+class FunctionForm(NamedTuple):
     """A function in the pieces that a node's digest is made of.
 
     `body` is canonical text in which each parameter is spelled ``\\0name`` and the function's own
@@ -122,8 +118,7 @@ class FunctionForm:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """One top-level statement (imports apart): what it binds, its digest and its references."""
 
     names: tuple[str, ...]
@@ -171,8 +166,7 @@ class Definition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleSummary:
+class ModuleSummary(NamedTuple):
     """All that the analysis keeps of one module; depends on its text alone."""
 
     name: str
@@ -239,8 +233,7 @@ class ModuleSummary:
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fallback:
+class Fallback(NamedTuple):
     """A place where the analysis cannot tell what is meant, and counts more than it may need."""
 
     where: str  # "pkg.mod.func"
@@ -249,8 +242,7 @@ class Fallback:
     scope: str  # "module", "project"
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(NamedTuple):
     """Everything in the project's code that may change what one node returns.
 
     Attributes
@@ -277,4 +269,4 @@ class Closure:
     externals: frozenset[str]
     fallbacks: tuple[Fallback, ...]
     modules: frozenset[str]
-    slots: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, str] = {}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from whence.errors import StoreError
 from whence.graph.digest import Digest
@@ -26,8 +25,7 @@ class BlobVanished(StoreError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """One execution of a node: when, how long, how much, and what it printed.
 
     Parameters
@@ -57,8 +55,7 @@ class RunRecord:
     pid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """A run as the catalog keeps it."""
 
     run_id: int
@@ -68,8 +65,7 @@ class RunRow:
     run: RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
+class TaskRecord(NamedTuple):
     """What a build did about one node, or one partition of it.
 
     Parameters
@@ -105,8 +101,7 @@ class TaskRecord:
     replace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HitRecord:
+class HitRecord(NamedTuple):
     """A task whose output came from the store.
 
     `recorded` marks a value taken from an earlier build's record rather than from the memo, which
@@ -123,8 +118,7 @@ class HitRecord:
     recorded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(NamedTuple):
     """A task as a build recorded it. `status` is "ran", "hit", "failed" or "skipped"."""
 
     build_id: int
@@ -139,8 +133,7 @@ class TaskRow:
     run_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoRow:
+class MemoRow(NamedTuple):
     """One remembered result: this static key, with these observations, gave this output."""
 
     static_key: str
@@ -150,8 +143,7 @@ class MemoRow:
     run_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseResult:
+class LeaseResult(NamedTuple):
     """The answer to asking for a lease.
 
     Parameters
@@ -170,8 +162,7 @@ class LeaseResult:
     memo: tuple[MemoRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommitResult:
+class CommitResult(NamedTuple):
     """What became of a commit.
 
     Parameters
@@ -189,16 +180,15 @@ class CommitResult:
     output: Digest | None
     won: bool = True
     run_id: int | None = None
-    leases: Mapping[str, LeaseResult] = field(default_factory=dict)
+    leases: Mapping[str, LeaseResult] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStart:
+class BuildStart(NamedTuple):
     """What is known when a build starts. `world` is the digest of the world's text."""
 
     targets: tuple[str, ...]
     world: Digest
-    params: Mapping[str, Json] = field(default_factory=dict)
+    params: Mapping[str, Json] = {}
     git_commit: str = ""
     dirty: bool = False
     argv: tuple[str, ...] = ()
@@ -207,8 +197,7 @@ class BuildStart:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRow:
+class BuildRow(NamedTuple):
     """A build as the catalog keeps it.
 
     `status` is "running", "ok", "failed" or "interrupted"; `finished` is None while it runs.
@@ -228,8 +217,7 @@ class BuildRow:
         return f"b{self.build_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """A build that was declared the baseline."""
 
     build_id: int
@@ -237,8 +225,7 @@ class Acceptance:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionRecord:
+class PredictionRecord(NamedTuple):
     """One served answer. `id` is a UUID in hex; `request` and `answer` are JSON texts."""
 
     id: str
@@ -250,8 +237,7 @@ class PredictionRecord:
     latency_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Something whose id starts with a given prefix; `kind` is build, artifact or prediction."""
 
     kind: str

@@ -1,0 +1,1 @@
+"""Packages of others, as they were copied."""
