@@ -95,7 +95,8 @@ class Board:
         sides = [frozenset[int](), self.everything]
         seeds = self.seeds_of(*sides)
         others = [v for s, v in found.items() if s not in sides and len(v) > 1]
-        self.noise = noise.spread(*(self.values(s, seeds) for s in sides), others)
+        old, new = (self.values(s, seeds) for s in sides)
+        self.noise = noise.spread(old, new, others)
 
     def differ(self, base: Units, other: Units) -> bool:
         """Whether two mixes that run have different values, beyond noise and minor effects."""

@@ -13,11 +13,12 @@ from whence.engine.session import scan_environment
 from whence.errors import ConfigError, GraphError, did_you_mean
 from whence.why.account import Account
 from whence.why.changes import find_changes
+from whence.why.inside import refine_causes
 from whence.why.laboratory import Laboratory
 from whence.why.mixing import Mixer, seedings
 from whence.why.search import investigate
 from whence.why.sides import Side, open_side
-from whence.why.verdict import Explanation, Refinement
+from whence.why.verdict import Explanation
 
 #: Replicates that the noise gate may go up to.
 MOST_SEEDS = 16
@@ -91,7 +92,7 @@ def explain(
         )
         account = Account(laboratory, result, rebuild_executions)
         searched = laboratory.rebuilds
-        inside: dict[str, Refinement] = {}
+        inside = refine_causes(laboratory, result, progress) if refine else {}
         return account.explanation(inside, searched, time.monotonic() - began)
     finally:
         laboratory.close()

@@ -129,14 +129,14 @@ def _gate(
         seeds = board.seeds[:n]
         board.ask([NOTHING, everything], seeds)
         seeds = board.seeds_of(NOTHING, everything)
-        sides = [board.values(s, seeds) for s in (NOTHING, everything)]
+        old, new = (board.values(s, seeds) for s in (NOTHING, everything))
         digests = [[board.outcome(s, seed).digest for seed in seeds]
                    for s in (NOTHING, everything)]  # fmt: skip
         if digests[0] == digests[1]:
             return False, True
         is_random = any(len(set(found)) > 1 for found in digests)
-        board.noise = noise.spread(*sides) if is_random and n > 1 else NONE
-        mean = fmean(sides[1]) - fmean(sides[0])
+        board.noise = noise.spread(old, new) if is_random and n > 1 else NONE
+        mean = fmean(new) - fmean(old)
         board.scale = abs(mean)
         real = noise.judge(mean, n, board.noise, sampling_se)
         if real is False or (real and abs(mean) <= tolerance):
