@@ -66,7 +66,6 @@ KILLERS: dict[str, dict[str, list[Make]]] = {
             in_code(FEATURES, "region_levels", "means.to_numpy()", "means.mean()", "means.to_numpy() * 0.0"),
         ],
         "column": [of_customers("region", "shuffled")],
-        "param": [param("region_levels.prior_customers", 20, -600, -900)],
     },
     "price": {
         "code": [
@@ -77,7 +76,7 @@ KILLERS: dict[str, dict[str, list[Make]]] = {
     },
     "mood": {
         "code": [
-            in_code(FEATURES, "mood", "zscore(satisfaction) - zscore(tickets)", "zscore(satisfaction * tickets * 0.0)", "(satisfaction - tickets) * 0.0"),
+            in_code(FEATURES, "mood", "zscore(satisfaction) - weight * zscore(tickets)", "zscore(satisfaction * tickets * 0.0)", "(satisfaction - tickets) * 0.0"),
         ],
         "column": [],
     },
@@ -101,7 +100,7 @@ KILLERS: dict[str, dict[str, list[Make]]] = {
 
 OTHERS: dict[str, list[Make]] = {
     "code": [
-        in_code(FEATURES, "mood", "zscore(satisfaction) - zscore(tickets)", "zscore(satisfaction) + zscore(tickets)", "zscore(tickets) * 0.01 - zscore(satisfaction).abs()"),
+        in_code(FEATURES, "mood", "zscore(satisfaction) - weight * zscore(tickets)", "zscore(satisfaction) + zscore(tickets)", "zscore(tickets) * 0.01 - zscore(satisfaction).abs()"),
         in_code(FEATURES, "NUMBERS", '    "mood",\n', ""),
         in_code(FEATURES, "NUMBERS", '    "worth",\n    "recent",\n', ""),
         in_code(TRAINING, "matrix", ".fillna(0.0)", ".fillna(0.0).round(0)"),
@@ -115,7 +114,9 @@ OTHERS: dict[str, list[Make]] = {
         param("spend_model.max_depth", 9, 1, 2),
         param("spend_model.min_samples_leaf", 4, 400, 600),
         param("spend_model.n_estimators", 40, 1),
-        param("activity.half_life", 365.0, 0.5, 1.0),
+param("profile.ticket_weight", 1.0, -1.0, -2.0, 4.0, 6.0),
+        param("profile.price_cap", 1000.0, 0.5, 1.0, 5.0),
+        param("profile.tenure_power", 1.0, 0.0),
         param("activity.winsor_sigma", 10.0, 0.001),
     ],
     "dependency": [
@@ -131,7 +132,7 @@ OTHERS: dict[str, list[Make]] = {
 
 def bad_quarters(rng: Rng) -> Change:
     """One to three quarters whose orders are booked on others, or in another unit."""
-    count = int(rng.integers(1, 4))
+    count = int(rng.integers(2, 5))
     chosen = sorted(int(i) for i in rng.choice(len(ORDERS), count, replace=False))
     column = str(rng.choice(["customer_id", "amount"]))
     entropy, unit = int(rng.integers(1 << 30)), float(rng.choice([8.0, 12.0, 20.0]))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.project_fixture import Sandbox, put, sandbox
 
 from whence.engine.project import Project
 from whence.errors import ConfigError, GraphError, ImportFault, UnknownId, WhenceError
+from whence.store.artifact import Artifact, content_digest
+from whence.store.catalog.catalog import Catalog
+from whence.store.catalog.records import CommitResult, LeaseResult, TaskRecord
+from whence.store.leases import Owner
 
 __all__ = ["sandbox"]
 
@@ -86,6 +92,86 @@ def test_equal_tasks_run_once(sandbox: Sandbox) -> None:
     assert made.status == "ok"
     assert {made[name] for name in "abc"} == {1}
     assert (sandbox.root.parent / "log").read_text() == "x"
+
+
+def test_equal_tasks_that_last_run_once(sandbox: Sandbox) -> None:
+    """Also where more workers are started meanwhile, and the lease came with a commit."""
+    sandbox.write(
+        {
+            "pipe.py": """
+                import time
+
+                def make(name):
+                    @wh.node(name=name)
+                    def made(base):
+                        with open("../log", "a") as file:
+                            file.write("x")
+                        time.sleep(0.4)
+                        return base
+                    return made
+
+                @wh.node
+                def base():
+                    return 1
+
+                a = make("a")
+                b = make("b")
+                """
+        }
+    )
+    made = sandbox.build(jobs=3)
+    assert made.status == "ok"
+    assert (sandbox.root.parent / "log").read_text() == "x"
+
+
+def test_each_task_costs_one_transaction(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease of what a commit makes ready is taken in that commit."""
+    lines = [f"@wh.node\ndef n{i}(n{i - 1}):\n    return n{i - 1} + 1\n" for i in range(1, 20)]
+    sandbox.write({"pipe.py": "@wh.node\ndef n0():\n    return 0\n\n" + "\n".join(lines)})
+    asked: list[str] = []
+    acquire = Catalog.acquire
+
+    def counted(catalog: Catalog, keys: Sequence[str], owner: Owner) -> dict[str, LeaseResult]:
+        asked.extend(keys)
+        return acquire(catalog, keys, owner)
+
+    monkeypatch.setattr(Catalog, "acquire", counted)
+    made = sandbox.build()
+    assert made["n19"] == 19
+    assert len(asked) == 1  # of the first task; all others came with the commit before
+
+
+def test_an_overruled_value_reaches_nobody(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build commits first: what it made counts, though a lease was asked for with ours."""
+    sandbox.write(
+        {
+            "pipe.py": """
+                @wh.node
+                def up():
+                    return 1
+
+                @wh.node
+                def down(up):
+                    return up * 10
+                """
+        }
+    )
+    commit = Catalog.commit_task
+    data = b"2"
+    other = Artifact(content_digest("json", data), "json", 1, 1, data, None, "json")
+
+    def beaten(
+        catalog: Catalog, build_id: int, task: TaskRecord, *rest: Any, **options: Any
+    ) -> CommitResult:
+        if task.node == "up":
+            commit(catalog, build_id, task._replace(output=other.digest), [other])
+        return commit(catalog, build_id, task, *rest, **options)
+
+    monkeypatch.setattr(Catalog, "commit_task", beaten)
+    made = sandbox.build()
+    assert (made["up"], made["down"]) == (2, 20)
 
 
 def test_an_equal_value_stops_the_wave(sandbox: Sandbox) -> None:

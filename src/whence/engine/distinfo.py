@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TOP = re.compile(rb'"?([^/,\n"]+)')
-_REQUIRES = re.compile(r"^Requires-Dist:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
-_NAME = re.compile(r"^Name:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
-_VERSION = re.compile(r"^Version:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _WANTED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 _EXTRA_ONLY = re.compile(r"""^\s*extra\s*==\s*['"]([^'"]+)['"]\s*$""")
 _EXTRA = re.compile(r"""extra\s*[=!]=\s*['"]([^'"]+)['"]""")
@@ -119,6 +116,18 @@ def requirements(lines: Iterable[str], markers: Markers) -> dict[str, list[list[
     return out
 
 
+def _header(data: bytes) -> dict[str, list[str]]:
+    """The fields that count of what a distribution says of itself; what follows is its README."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
+    for line in data.partition(b"\n\n")[0].decode("utf-8", "replace").split("\n"):
+        key, _, value = line.partition(":")
+        if (found := fields.get(key.lower())) is not None and (value := value.strip()):
+            found.append(value)
+    return fields
+
+
 def read_distribution(folder: str, entry: str, markers: Markers) -> dict[str, Any] | None:
     """One `*.dist-info` or `*.egg-info` as plain values, None where it names nothing.
 
@@ -131,19 +140,18 @@ def read_distribution(folder: str, entry: str, markers: Markers) -> dict[str, An
         about = os.path.join(path, "METADATA")
     else:
         about = os.path.join(path, "PKG-INFO") if os.path.isdir(path) else path
-    header = _text(about).replace("\r\n", "\n").partition("\n\n")[0]
-    name, version = _NAME.search(header), _VERSION.search(header)
-    if name is None:
+    fields = _header(_bytes(about))
+    if not fields["name"]:
         return None
     record = _bytes(os.path.join(path, "RECORD")) if is_wheel else b""
     tops = tops_of_record(record)
     if not tops:
         tops = [t for t in _text(os.path.join(path, "top_level.txt")).split() if t.isidentifier()]
     out: dict[str, Any] = {
-        "name": normalise(name[1]),
-        "version": version[1] if version else "",
+        "name": normalise(fields["name"][0]),
+        "version": fields["version"][0] if fields["version"] else "",
         "tops": tops,
-        "requires": requirements(_REQUIRES.findall(header), markers),
+        "requires": requirements(fields["requires-dist"], markers),
         "info": path,
     }
     origin = _text(os.path.join(path, "direct_url.json")) if is_wheel else ""

@@ -246,26 +246,27 @@ def open_session(
             **discover(make_setup(stores, digest, in_process)),
         }
         stores.state.put({"discovery": found})
-    specs = [NodeSpec.from_json(data) for data in found["specs"]]
-    patterns_now = _source_patterns(specs)
-    if patterns_now != patterns:
-        stores.state.put({"source patterns": patterns_now})
-        tree = snapshot.scan_tree(config.root, stores.stats, exclude=patterns_now)
-    merged = {**config.params, **params}
-    return Session(
-        stores=stores,
-        tree=tree,
-        tree_digest=snapshot.store_tree(tree, config.root, stores.catalog),
-        environment=environment,
-        specs=specs,
-        imports=_observations(found["imports"]),
-        graph=bind(specs, merged, seed if seed is not None else config.seed),
-        code=_code_tree(config, tree, summaries),
-        vendored=_vendored(config, tree),
-        graph_text=canonical_json(found["specs"]),
-        seed=seed if seed is not None else config.seed,
-        params=merged,
-    )
+    with _no_collection():
+        specs = [NodeSpec.from_json(data) for data in found["specs"]]
+        patterns_now = _source_patterns(specs)
+        if patterns_now != patterns:
+            stores.state.put({"source patterns": patterns_now})
+            tree = snapshot.scan_tree(config.root, stores.stats, exclude=patterns_now)
+        merged = {**config.params, **params}
+        return Session(
+            stores=stores,
+            tree=tree,
+            tree_digest=snapshot.store_tree(tree, config.root, stores.catalog),
+            environment=environment,
+            specs=specs,
+            imports=_observations(found["imports"]),
+            graph=bind(specs, merged, seed if seed is not None else config.seed),
+            code=_code_tree(config, tree, summaries),
+            vendored=_vendored(config, tree),
+            graph_text=canonical_json(found["specs"]),
+            seed=seed if seed is not None else config.seed,
+            params=merged,
+        )
 
 
 def open_world(stores: Stores, world: World, environment: Environment | None = None) -> Session:
@@ -339,7 +340,7 @@ def _summaries(
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the garbage collector: syntax trees are many objects and soon gone by themselves."""
+    """Without the garbage collector: what is made here stays, or is soon gone by itself."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

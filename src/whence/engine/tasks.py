@@ -336,11 +336,14 @@ def parts_artifact(parts: list[tuple[str, Artifact]]) -> Artifact:
     )
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def recipe_text(recipe: Recipe) -> tuple[Digest, str]:
     """Digest and text of a recipe, without its environment, which many recipes share."""
     body = recipe.to_json()
     del body["environment"]
-    text = json.dumps(body, separators=(",", ":"))
+    text = _encode(body)
     return digest_text("recipe", text), text
 
 

@@ -256,7 +256,7 @@ def apply_finish(spec: NodeSpec, value: Any) -> Any:
 
 def find_function(spec: NodeSpec) -> Callable[..., Any]:
     """The function of a node: by its name, or by its mark where a factory made it."""
-    module = importlib.import_module(spec.module)
+    module = sys.modules.get(spec.module) or importlib.import_module(spec.module)
     value: Any = module
     for name in spec.qualname.split("."):
         value = getattr(value, name, None) if name != "<locals>" else None

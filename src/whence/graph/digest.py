@@ -24,12 +24,12 @@ def digest_text(kind: str, *parts: str) -> Digest:
     >>> digest_text("word", "ab", "c") == digest_text("word", "a", "bc")
     False
     """
-    hasher = hashlib.sha256(kind.encode())
+    pieces = [kind.encode()]
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        hasher.update(b"\n%d:" % len(data))
-        hasher.update(data)
-    return Digest("sha256:" + hasher.hexdigest())
+        pieces.append(b"\n%d:" % len(data))
+        pieces.append(data)
+    return Digest("sha256:" + hashlib.sha256(b"".join(pieces)).hexdigest())
 
 
 def digest_bytes(data: bytes) -> Digest:

@@ -104,7 +104,10 @@ def marks(values: Sequence[object]) -> str:
 
 def to_json(value: object) -> str:
     """Compact JSON in ASCII, so that any character at all can be kept in any database."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def from_json(db: Database, text: str) -> Any:

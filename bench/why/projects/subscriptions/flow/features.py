@@ -46,9 +46,9 @@ def loyalty(tenure: pd.Series, power: float) -> pd.Series:
     return np.log1p(tenure) ** power
 
 
-def mood(satisfaction: pd.Series, tickets: pd.Series) -> pd.Series:
+def mood(satisfaction: pd.Series, tickets: pd.Series, weight: float) -> pd.Series:
     """Content customers write few tickets."""
-    return zscore(satisfaction) - zscore(tickets)
+    return zscore(satisfaction) - weight * zscore(tickets)
 
 
 @wh.table
@@ -85,13 +85,18 @@ def channel_levels(people: pd.DataFrame, holdout_every: int) -> pd.DataFrame:
 
 @wh.table
 def profile(
-    people: pd.DataFrame, tariffs: pd.DataFrame, tenure_power: float = 1.0, chunk_rows: int = 20000
+    people: pd.DataFrame,
+    tariffs: pd.DataFrame,
+    tenure_power: float = 1.0,
+    ticket_weight: float = 1.0,
+    price_cap: float = 1000.0,
+    chunk_rows: int = 20000,
 ) -> pd.DataFrame:
     """What customers are."""
     out = people.merge(tariffs, on="plan", how="left")
     out["loyalty"] = loyalty(out["tenure"], tenure_power)
-    out["price"] = log_price(fill_gaps(out["price"], GAP_METHOD))
-    out["mood"] = mood(out["satisfaction"], out["tickets"])
+    out["price"] = log_price(fill_gaps(out["price"], GAP_METHOD).clip(upper=price_cap))
+    out["mood"] = mood(out["satisfaction"], out["tickets"], ticket_weight)
     columns = ["customer_id", "region", "channel", "loyalty", "price", "mood", "age", "discount"]
     return out[[*columns, "target"]]
 
