@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 #: The part of the effect that guilty parts must bring back, taken back alone.
 BRINGS_BACK = 0.7
+#: A part without which so little is lost is not needed.
+NEEDLESS = 0.1
 #: A part that alone moves less is innocent.
 TAKES_PART = 0.2
 
@@ -90,7 +92,14 @@ class Narrowing(Generic[T]):
     def _without_needless(self, found: list[T]) -> list[T]:
         for part in list(found):
             rest = [other for other in found if other != part]
-            if rest and self.brings_back(rest):
+            if not rest:
+                continue
+            less, all_ = self._values([frozenset(rest), frozenset(found)])
+            if (
+                less is not None
+                and all_ is not None
+                and (abs(all_ - less) <= max(NEEDLESS * abs(self.effect), self.noise))
+            ):
                 found = rest
         return found
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FEW_VALUES = 400
 #: Values that a condition may list.
 LISTED = 4
+#: What makes a condition a little less natural: a range, a part of a date.
+RANGE, DERIVED = 0.004, 0.002
 #: Of rows under a condition that changed: below this it says too little.
 PRECISE = 0.5
 
@@ -32,12 +34,15 @@ class Predicate:
     terms: int
     precision: float  # of the rows that meet it, the part that changed
     recall: float  # of the rows that changed, the part that meets it
+    oddity: float = 0.0  # how much less natural than equality on a column as it is
 
     @property
     def score(self) -> float:
         """Better is larger: both rates, and a little less for each further term."""
         both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both - 0.01 * self.terms if both else 0.0
+        if not both:
+            return 0.0
+        return 2 * self.precision * self.recall / both - 0.01 * self.terms - self.oddity
 
 
 def predicates(
@@ -131,18 +136,19 @@ def _ranges(
     import numpy as np
 
     low, high = inside.min(), inside.max()
+    oddity = RANGE * (1 + min(values.nunique(), 1000) / 1000)  # rather a month than a moment
     at_least = np.asarray(values >= low, dtype=bool)
     at_most = np.asarray(values <= high, dtype=bool)
     if low > values.min():
-        yield _predicate(f"{name} >= {_spelled(low)}", at_least, 1, changed)
+        yield _predicate(f"{name} >= {_spelled(low)}", at_least, 1, changed, oddity)
     if high < values.max():
-        yield _predicate(f"{name} <= {_spelled(high)}", at_most, 1, changed)
+        yield _predicate(f"{name} <= {_spelled(high)}", at_most, 1, changed, oddity)
     if low > values.min() and high < values.max():
         text = f"{_spelled(low)} <= {name} <= {_spelled(high)}"
-        yield _predicate(text, at_least & at_most, 2, changed)
+        yield _predicate(text, at_least & at_most, 2, changed, oddity)
 
 
-def _predicate(text: str, rows: Mask, terms: int, changed: Mask) -> Predicate:
+def _predicate(text: str, rows: Mask, terms: int, changed: Mask, oddity: float = 0.0) -> Predicate:
     both = float((rows & changed).sum())
     return Predicate(
         text,
@@ -150,6 +156,7 @@ def _predicate(text: str, rows: Mask, terms: int, changed: Mask) -> Predicate:
         terms,
         both / max(float(rows.sum()), 1.0),
         both / max(float(changed.sum()), 1.0),
+        oddity + (DERIVED if " of " in text else 0.0),
     )
 
 
@@ -160,7 +167,7 @@ def _both(one: Predicate, other: Predicate, changed: Mask) -> Predicate | None:
     if rows.sum() == min(one.rows.sum(), other.rows.sum()):
         return None  # the second condition takes nothing away
     text = f"{one.text} and {other.text}"
-    return _predicate(text, rows, one.terms + other.terms, changed)
+    return _predicate(text, rows, one.terms + other.terms, changed, one.oddity + other.oddity)
 
 
 def _listed(name: str, values: Sequence[Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from whence.store.flips import ADDED, REMOVED, Alignment, align, changed_cells, revert
-from whence.why.narrow import Narrowing
+from whence.why.narrow import TAKES_PART, Narrowing
 from whence.why.predicates import Predicate, predicates
 from whence.why.verdict import Refinement
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Rows that are shown.
 SAMPLE = 5
+#: With more of its rows changed, a column is guilty as a whole.
+NEARLY_ALL = 0.95
 #: Conditions on rows that are tried.
 TRIED = 4
 
@@ -110,13 +112,14 @@ class _Rows:
         found = replace(
             found, rows_guilty=int(rows.sum()), sample=_sample(self.aligned, rows, columns)
         )
-        if rows.mean() > 0.98:
+        if rows.mean() > NEARLY_ALL:
             return found  # all of it: the column says everything
         candidates = predicates(table, rows, without=columns)
         exact = [p for p in candidates if p.recall > 0.999]
-        chosen = self._verify(exact[:1], columns) or self._verify(
-            [p for p in candidates if p not in exact[:1]][:TRIED], columns
-        )
+        chosen = self._verify(exact[:1], columns)
+        if chosen is None:  # perhaps not all changed rows are guilty
+            others = [p for p in candidates if p not in exact[:1]][:TRIED]
+            chosen = self._verify(others, columns, rows)
         if chosen is None:
             scattered = f"{found.note}; no simple condition covers the changed rows"
             return replace(found, note=scattered)
@@ -129,12 +132,24 @@ class _Rows:
             verified=True,
         )
 
-    def _verify(self, found: Sequence[Predicate], columns: Sequence[str]) -> Predicate | None:
-        """The first of these conditions whose rows, taken back, bring the metric back."""
-        tables = [revert(self.aligned, dict.fromkeys(columns, p.rows)) for p in found]
+    def _verify(
+        self, found: Sequence[Predicate], columns: Sequence[str], changed: Mask | None = None
+    ) -> Predicate | None:
+        """The first of these conditions whose rows, taken back, bring the metric back.
+
+        With `changed`, the other changed rows must not do so too.
+        """
+        masks = [p.rows for p in found]
+        if changed is not None:
+            masks += [changed & ~p.rows for p in found]
+        tables = [revert(self.aligned, dict.fromkeys(columns, mask)) for mask in masks]
         values = self.evaluate(tables) if tables else []
-        for predicate, value in zip(found, values, strict=True):
-            if self.search.is_enough(value):
+        search = self.search
+        for place, predicate in enumerate(found):
+            if not search.is_enough(values[place]):
+                continue
+            rest = values[len(found) + place] if changed is not None else search.target
+            if rest is not None and abs(rest - search.target) < TAKES_PART * abs(search.effect):
                 return predicate
         return None
 

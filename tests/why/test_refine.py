@@ -1,0 +1,196 @@
+"""Which columns and rows of a source, on a real model whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from whence.why.predicates import predicates
+from whence.why.refine import refine_source
+from whence.why.verdict import Refinement
+
+N = 3000
+FEATURES = ["tenure", "fee", "calls", "north"]
+
+
+@cache
+def customers() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(N),
+            "tenure": rng.integers(1, 60, N).astype(float),
+            "fee": rng.gamma(4, 10, N),
+            "calls": rng.poisson(3, N).astype(float),
+            "region": rng.choice(list("NSEW"), N),
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 360, N), "D"),
+            "note": rng.choice(["a", "b", None], N),
+        }
+    )
+    frame["month"] = frame["day"].dt.month
+    logit = 1.5 - 0.09 * frame.tenure + 0.03 * frame.fee + 0.5 * frame.calls
+    logit += 1.5 * (frame.region == "N") - 3.0
+    frame["churned"] = (rng.random(N) < 1 / (1 + np.exp(-logit))).astype(int)
+    return frame
+
+
+def auc(table: pa.Table) -> float | None:
+    frame = table.to_pandas().sort_values("id")
+    frame["north"] = (frame["region"] == "N").astype(float)
+    if frame[FEATURES].isna().any(axis=None):
+        return None
+    train = frame["id"] % 2 == 0
+    scaled = (frame[FEATURES] - frame[FEATURES].mean()) / frame[FEATURES].std().replace(0, 1)
+    model = LogisticRegression().fit(scaled[train], frame["churned"][train])
+    score = model.predict_proba(scaled[~train])[:, 1]
+    return float(roc_auc_score(frame["churned"][~train], score))
+
+
+Edit = Callable[[pd.DataFrame], None]
+
+
+def refine(*edits: Edit) -> tuple[Refinement, int]:
+    new = customers().copy()
+    for edit in edits:
+        edit(new)
+    old_table = pa.Table.from_pandas(customers(), preserve_index=False)
+    new_table = pa.Table.from_pandas(new.sample(frac=1, random_state=1), preserve_index=False)
+    asked = 0
+
+    def evaluate(tables: Sequence[pa.Table]) -> list[float | None]:
+        nonlocal asked
+        asked += len(tables)
+        return [auc(table) for table in tables]
+
+    target, reverted = auc(new_table), auc(old_table)
+    assert target is not None and reverted is not None and reverted - target > 0.01
+    found = refine_source(
+        "source:customers", old_table, new_table, evaluate, target=target, reverted=reverted
+    )
+    return found, asked
+
+
+def set_where(column: str, rows: Callable[[pd.DataFrame], Any], value: Any) -> Edit:
+    def edit(frame: pd.DataFrame) -> None:
+        mask = rows(frame)
+        frame.loc[mask, column] = value(frame.loc[mask, column]) if callable(value) else value
+
+    return edit
+
+
+def shuffled(values: pd.Series[Any]) -> Any:
+    return values.sample(frac=1, random_state=3).to_numpy()
+
+
+def everywhere(frame: pd.DataFrame) -> Any:
+    return frame["id"] >= 0
+
+
+def benign_fee(frame: pd.DataFrame) -> None:
+    frame["fee"] = frame["fee"].round(2)
+
+
+def benign_note(frame: pd.DataFrame) -> None:
+    frame["note"] = frame["note"].fillna("none")
+
+
+def benign_region(frame: pd.DataFrame) -> None:
+    frame["region"] = frame["region"].replace({"W": "E"})
+
+
+BENIGN = (benign_fee, benign_note, benign_region)
+
+FAULTS: dict[str, tuple[Edit, tuple[str, ...], str]] = {
+    "tenure shuffled": (set_where("tenure", everywhere, shuffled), ("tenure",), ""),
+    "tenure constant": (set_where("tenure", everywhere, 1.0), ("tenure",), ""),
+    "calls negated half": (
+        set_where("calls", lambda f: f["id"] >= 1500, lambda c: -c),
+        ("calls",),
+        "id >= 1500",
+    ),
+    "one month": (
+        set_where("tenure", lambda f: f["month"].isin([3, 4, 5]), shuffled),
+        ("tenure",),
+        "3 <= month <= 5",
+    ),
+    "late months": (
+        set_where("calls", lambda f: f["month"] >= 7, 0.0),
+        ("calls",),
+        "month >= 7",
+    ),
+    "one region": (
+        set_where("tenure", lambda f: f["region"] == "N", lambda c: c * 12),
+        ("tenure",),
+        "region = 'N'",
+    ),
+    "from a day on": (
+        set_where("tenure", lambda f: f["day"] >= "2024-06-20", shuffled),
+        ("tenure",),
+        "day >= 2024-06-20",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_column_and_rows_are_found_among_benign_changes(name: str) -> None:
+    edit, columns, partition = FAULTS[name]
+    others = BENIGN[:2] if "region" in name else BENIGN
+    found, asked = refine(edit, *others)
+    assert found.columns == columns
+    assert found.partition == partition
+    assert found.verified
+    assert asked <= 12
+    assert found.rows_guilty == found.rows_changed
+    for row in found.sample:
+        assert set(row[columns[0]]) == {"before", "after"}
+        assert row[columns[0]]["before"] != row[columns[0]]["after"]
+
+
+def test_two_columns() -> None:
+    found, _ = refine(
+        set_where("tenure", everywhere, shuffled), set_where("calls", everywhere, shuffled), *BENIGN
+    )
+    assert set(found.columns) == {"tenure", "calls"}
+    assert found.verified
+
+
+def test_rows_that_came() -> None:
+    def add(frame: pd.DataFrame) -> None:
+        extra = frame[frame["month"] == 2].sample(frac=1, random_state=2)
+        for copy in range(4):
+            rows = extra.copy()
+            rows["id"] += 10_000 * (copy + 1)
+            rows["churned"] = 1 - rows["churned"]
+            rows["region"] = "X"
+            for place, row in zip(range(len(frame), len(frame) + len(rows)), rows.itertuples(),
+                                  strict=False):  # fmt: skip
+                frame.loc[place] = list(row)[1:]
+
+    found, _ = refine(add, benign_note)
+    assert found.columns == ("(rows added)",)
+    assert found.partition == "region = 'X'"
+
+
+def test_scattered_rows_have_no_condition() -> None:
+    rng = np.random.default_rng(9)
+    chosen = rng.random(N) < 0.5
+    found, _ = refine(set_where("tenure", lambda f: chosen, shuffled))
+    assert found.columns == ("tenure",)
+    assert found.partition == ""
+    assert "no simple condition" in found.note
+
+
+def test_conditions_are_the_smallest() -> None:
+    table = pa.table({"month": [1, 1, 2, 2, 3, 3], "origin": list("ababab")})
+    one = predicates(table, np.array([0, 0, 0, 1, 0, 0], bool))
+    assert one[0].text in ("month = 2 and origin = 'b'", "origin = 'b' and month = 2")
+    assert predicates(table, np.array([0, 0, 1, 1, 0, 0], bool))[0].text == "month = 2"
+    assert predicates(table, np.array([0, 0, 1, 1, 1, 1], bool))[0].text == "month >= 2"
