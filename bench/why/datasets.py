@@ -186,7 +186,7 @@ def subscriptions(seed: int) -> dict[str, pd.DataFrame]:
     route = customers["channel"].map({"web": 0.0, "app": 0.35, "shop": -0.35, "partner": -0.1})
     target = (
         3.0
-        + 0.55 * np.log1p(rate * worth / 20)
+        + 0.85 * np.log1p(rate * worth / 20)
         + 0.35 * scaled(np.log1p(plan["price"]))
         + 0.35 * scaled(customers["satisfaction"])
         - 0.35 * scaled(customers["tickets"].clip(upper=6))
@@ -195,7 +195,7 @@ def subscriptions(seed: int) -> dict[str, pd.DataFrame]:
         + 0.20 * scaled(customers["age"])
         + zone.to_numpy()
         + route.to_numpy()
-        + rng.normal(0, 0.35, n)
+        + rng.normal(0, 0.28, n)
     )
     customers["spend_next"] = np.expm1(np.maximum(target, 0.0)).round(2)
     tables = {f"orders/{part.attrs['quarter']}.parquet": part for part in orders}

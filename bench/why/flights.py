@@ -604,7 +604,7 @@ def renamed_index(rng: Rng, spoiled: bool) -> Change:
                     rng.choice(
                         [
                             "0.0 * wind * wind_weight + 0.0 * temp",
-                            "wind_weight * wind * 0.01 - 0.7 * temp",
+                            "wind_weight * wind * 0.01 + 0.01 * temp",
                         ]
                     )
                 ),

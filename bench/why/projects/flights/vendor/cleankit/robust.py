@@ -18,7 +18,7 @@ def winsorise(values: pd.Series, sigma: float) -> pd.Series:
 def fill(values: pd.Series, method: str = "median") -> pd.Series:
     """Gaps closed with the median, the mean or zero."""
     if method == "median":
-        return values.fillna(values.median())
+        return values.fillna(values.median()).fillna(0.0)
     if method == "mean":
         return values.fillna(values.mean())
     return values.fillna(0.0)
@@ -28,5 +28,5 @@ def standardise(values: pd.Series, limit: float = 4.0) -> pd.Series:
     """Mean 0 and deviation 1, at most `limit` from 0."""
     spread = values.std()
     if not spread > 0:
-        return values * 0.0
+        return values.fillna(0.0) * 0.0
     return ((values - values.mean()) / spread).clip(-limit, limit).astype(np.float64)

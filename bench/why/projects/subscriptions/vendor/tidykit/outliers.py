@@ -17,7 +17,7 @@ def draw_in(values: pd.Series, sigma: float) -> pd.Series:
 def fill_gaps(values: pd.Series, how: str = "median") -> pd.Series:
     """Gaps closed with the median, the mean or zero."""
     if how == "median":
-        return values.fillna(values.median())
+        return values.fillna(values.median()).fillna(0.0)
     if how == "mean":
         return values.fillna(values.mean())
     return values.fillna(0.0)
@@ -27,5 +27,5 @@ def zscore(values: pd.Series, limit: float = 4.0) -> pd.Series:
     """Mean 0 and deviation 1, at most `limit` from 0."""
     spread = values.std()
     if not spread > 0:
-        return values * 0.0
+        return values.fillna(0.0) * 0.0
     return ((values - values.mean()) / spread).clip(-limit, limit).astype("float64")
