@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from whence.engine.environment import interpreter
 from whence.why.changes import Change
 from whence.why.estimate import FoundCause
 from whence.why.laboratory import Laboratory
@@ -183,11 +184,31 @@ class Account:
                 f"{names} could not be mixed and is the candidate's in every mix: "
                 f"{blocked[0].blocked}. What it did is not in these figures."
             )
+        moved = self._moved_packages()
+        if moved:
+            listed = ", ".join(moved[:3]) + (" …" if len(moved) > 3 else "")
+            notes.append(
+                f"Installed now are other packages than the candidate was made with ({listed}): "
+                "mixes that ran ran with those."
+            )
         if self.found.unreached:
             notes.append(
                 f"{self.found.unreached} changed definitions do not reach '{self.metric}'."
             )
         return notes
+
+    def _moved_packages(self) -> list[str]:
+        """Packages that the candidate's nodes reach and that are installed in another version."""
+        b = self.mixer.b
+        here = {**b.session.environment.lock(), **interpreter()}
+        recorded: dict[str, str] = {}
+        for recipe in b.recipes.values():
+            recorded.update(recipe.environment)
+        return [
+            f"{name} {version} → {here.get(name, 'absent')}"
+            for name, version in sorted(recorded.items())
+            if not name.startswith("vendored:") and here.get(name) != version
+        ]
 
     # -- words --------------------------------------------------------------------------------
 

@@ -195,7 +195,11 @@ def _source_changes(a: Side, b: Side) -> list[Change]:
             continue
         parts = [unit for unit in {*old, *new} if old.get(unit) != new.get(unit)]
         text = f"{len(parts)} of {len({*old, *new})} partitions" if {*old, *new} != {""} else ""
-        out.append(Change(f"source:{name}", "source", name, name, "", text, "", frozenset([name])))
+        gone = [side.row.id for side in (a, b) if not side.has_kept(name)]
+        blocked = f"what it held in {gone[0]} is no longer in the store" if gone else ""
+        reached = frozenset([name])
+        change = Change(f"source:{name}", "source", name, name, "", text, "", reached, blocked)
+        out.append(change)
     return out
 
 

@@ -16,6 +16,7 @@ from whence.why.changes import find_changes
 from whence.why.inside import refine_causes
 from whence.why.laboratory import Laboratory
 from whence.why.mixing import Mixer, seedings
+from whence.why.rows import sampling_error
 from whence.why.search import investigate
 from whence.why.sides import Side, open_side
 from whence.why.verdict import Explanation
@@ -73,7 +74,7 @@ def explain(
     a, b = open_sides(project, metric, before, after)
     found = find_changes(a, b, project.config.vendored)
     mixer = Mixer(a, b, found, metric)
-    rebuild_cpu_s, rebuild_executions = cold_cost(b if b.output(metric) else a)
+    rebuild_cpu_s, rebuild_executions = cold_cost(b if b.outputs(metric) else a)
     laboratory = Laboratory(
         mixer,
         seedings(a, b, seeds or MOST_SEEDS),
@@ -88,6 +89,7 @@ def explain(
             tolerance=tolerance,
             max_seeds=MOST_SEEDS,
             fixed_seeds=seeds,
+            sampling_se=sampling_error(laboratory),
             report=progress,
         )
         account = Account(laboratory, result, rebuild_executions)
@@ -178,10 +180,15 @@ def build_without(
     )
     kept = set(range(len(found.units))) - {known[name] for name in without}
     try:
-        session, pool = laboratory.open(
-            mixer.draft(mixer.flipped_ids(kept), laboratory.seedings[0])
+        draft = mixer.draft(mixer.flipped_ids(kept), laboratory.seedings[0])
+        session, pool = laboratory.open(draft)
+        builder = Builder(
+            session,
+            [metric],
+            pool,
+            argv=("why", metric, "--apply", *without),
+            recorded=draft.values,
         )
-        builder = Builder(session, [metric], pool, argv=("why", metric, "--apply", *without))
         outcome = builder.run()
         laboratory.put_back(pool)
     finally:

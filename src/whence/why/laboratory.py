@@ -157,7 +157,7 @@ class Laboratory:
         except WhenceError:
             return None
         try:
-            builder = self._run(session, pool, targets, {})[0]
+            builder = self._run(session, pool, targets, draft.values)[0]
         finally:
             self.put_back(pool)
         wanted = set(targets)
@@ -209,7 +209,7 @@ class Laboratory:
         """
         began = time.monotonic()
         try:
-            outcome = self._build(draft, values or {})
+            outcome = self._build(draft, {**draft.values, **(values or {})})
         except WhenceError as error:
             outcome = Outcome(None, "", error.cause)
         if self.progress is not None:

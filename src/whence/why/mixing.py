@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whence.engine.snapshot import FileEntry, Tree
+from whence.engine.tasks import Key
 from whence.graph.digest import Digest, canonical_json, digest_bytes, digest_text
 from whence.graph.nodes import NodeSpec
 from whence.graph.world import World
@@ -33,12 +34,15 @@ class Draft:
     ----------
     sources : frozenset of str
         Sources whose data is the candidate's.
+    values : mapping
+        (source, unit) -> the value that its side's build recorded.
     complete : bool
         False where the nodes must be found by importing the mixed tree; see `Mixer.complete`.
     """
 
     world: World
     sources: frozenset[str]
+    values: Mapping[Key, Digest]
     complete: bool
 
 
@@ -80,10 +84,12 @@ class Mixer:
         sources = frozenset(by_id[i].key for i in flipped if by_id[i].kind == "source")
         data: dict[str, Any] = {}
         files: dict[str, Any] = {}
+        values: dict[Key, Digest] = {}
         for name in sorted({*self.a.world.data, *self.b.world.data}):
             side = self._side_of_source(name, sources)
             data[name] = side.world.data[name]
             files[name] = side.world.files.get(name, {})
+            values.update(side.outputs(name))
         tree, side_of_graph = self._tree(flipped & self._in_tree, texts or {})
         params = self._params(flipped)
         params.update(seeding.params)
@@ -97,7 +103,7 @@ class Mixer:
             graph=Digest(""),
             files=files,
         )
-        draft = Draft(world, sources, complete=False)
+        draft = Draft(world, sources, values, complete=False)
         if side_of_graph is not None:
             return self.complete(draft, side_of_graph.session.specs, side_of_graph.world.imports)
         if self._is_derivable:
@@ -123,7 +129,7 @@ class Mixer:
         params = {name: value for name, value in world.params.items() if _is_taken(name, kept)}
         data = {spec.name: world.data[spec.name] for spec in kept if spec.name in world.data}
         made = replace(world, graph=graph, params=params, data=data, imports=imports)
-        return Draft(made, draft.sources, complete=True)
+        return replace(draft, world=made, complete=True)
 
     def _side_of_source(self, name: str, flipped: frozenset[str]) -> Side:
         changed = any(c.kind == "source" and c.key == name for c in self.found.changes)

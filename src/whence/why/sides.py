@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from whence.engine.environment import Environment
 from whence.engine.history import recipes_of, world_of
 from whence.engine.session import Session, Stores, open_world
+from whence.engine.tasks import Key
 from whence.errors import GraphError, did_you_mean
 from whence.graph.code.model import USES_DOC
+from whence.graph.digest import Digest
 from whence.graph.recipe import Recipe
 from whence.graph.world import World
 from whence.store.catalog.records import BuildRow, TaskRow
@@ -50,9 +52,22 @@ class Side:
         """Module -> the file that holds it."""
         return {name: summary.path for name, summary in self.session.code.modules.items()}
 
-    def output(self, node: str) -> TaskRow | None:
-        """What the build recorded of an unpartitioned node."""
-        return next((t for t in self.tasks if t.node == node and t.partition == ""), None)
+    def outputs(self, node: str) -> dict[Key, Digest]:
+        """The values that the build recorded of a node, by partition."""
+        return {(t.node, t.partition): t.output for t in self.tasks if t.node == node and t.output}
+
+    def has_kept(self, node: str) -> bool:
+        """Whether the recorded values of a node are still in the store."""
+        catalog, stores = self.session.stores.catalog, self.session.stores
+        todo = list(self.outputs(node).values())
+        while todo:
+            found = catalog.get_artifacts(todo)
+            if len(found) < len(set(todo)):
+                return False
+            if not all(a.blob is None or stores.is_whole(a.blob) for a in found.values()):
+                return False
+            todo = [child for artifact in found.values() for child in artifact.children]
+        return True
 
 
 def open_side(stores: Stores, row: BuildRow, metric: str, environment: Environment) -> Side:
