@@ -32,7 +32,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from whence.why.live.frame import labels_of
-from whence.why.live.given import MOST_ROWS, Windows, check_windows, checked_scores
+from whence.why.live.given import MOST_ROWS, Drop, Windows, check_windows, checked_scores
 from whence.why.live.kinds import Finding, hypotheses, shift_features, slice_of
 from whence.why.live.metrics import Quality
 from whence.why.live.replay import Skew, compare
@@ -60,6 +60,7 @@ def diagnose(
     score: Callable[[pa.Table], Floats],
     metric: str | Metric,
     better: str | None = None,
+    name: str | None = None,
     replayed: pa.Table | None = None,
     seed: int = 0,
 ) -> LiveVerdict:
@@ -81,6 +82,8 @@ def diagnose(
         ``f(y, score, weights or None) -> float``.
     better : {"higher", "lower"}, optional
         Needed for a function; a named metric knows its direction.
+    name : str, optional
+        What the sentences call the metric.
     replayed : pa.Table, optional
         The current window's features, made again by the pipeline from the logged raw inputs; its
         rows in the order of `current`.
@@ -97,11 +100,11 @@ def diagnose(
         If a window is too small, a column is missing or unfit, the label has gaps or the scores do
         not fit the rows.
     """
-    features = tuple(features)
+    features, quality = tuple(features), Quality.of(metric, better)
+    if name is not None:
+        quality = replace(quality, name=name)
     check_windows(reference, current, features, label)
-    windows = Windows(
-        reference, current, label, features, checked_scores(score), Quality.of(metric, better), seed
-    )
+    windows = Windows(reference, current, label, features, checked_scores(score), quality, seed)
     skews = compare(current, replayed, features) if replayed is not None else []
     if skews and replayed is not None:
         return _with_skew(windows, skews, replayed)
@@ -109,11 +112,11 @@ def diagnose(
 
 
 def _without_skew(windows: Windows) -> LiveVerdict:
-    drop, p, before, after = windows.drop()
-    plain = LiveVerdict(
-        "noise", "", windows.quality.name, windows.quality.better, before, after, drop, p
-    )
-    if p > NOISE_LEVEL:
+    from threadpoolctl import threadpool_limits
+
+    drop = windows.drop()
+    plain = _plain(windows, drop)
+    if drop.p > NOISE_LEVEL:
         return _noise(plain)
     study = windows.study()
     if study.drop <= 0:
@@ -122,8 +125,17 @@ def _without_skew(windows: Windows) -> LiveVerdict:
             kind="unexplained",
             sentence=f"{moved(plain)}, but not on the rows drawn for the estimates.",
         )
-    ranked = hypotheses(study)
-    return _verdict(plain, study, ranked)
+    # The models are small: on a busy machine several threads wait for each other, ten times longer.
+    with threadpool_limits(1):
+        return _verdict(plain, study, hypotheses(study, drop.z))
+
+
+def _plain(windows: Windows, drop: Drop) -> LiveVerdict:
+    """The measurement, before anything is said of it."""
+    quality = windows.quality
+    return LiveVerdict(
+        "noise", "", quality.name, quality.better, drop.before, drop.after, drop.size, drop.p
+    )
 
 
 def _noise(plain: LiveVerdict) -> LiveVerdict:
@@ -188,15 +200,15 @@ def _with_skew(windows: Windows, skews: list[Skew], replayed: pa.Table) -> LiveV
     """Skew if the replayed features bring the metric back; else what happened beside it."""
     right = windows.current
     recovered: dict[str, float] = {}
-    drop, p, before, after = windows.drop()
+    drop = windows.drop()
     y = labels_of(windows.current, windows.label)
     for skew in skews:
         alone = _replaced(windows.current, replayed, skew.feature)
         right = _replaced(right, replayed, skew.feature)
         value = windows.quality.goodness(y, windows.score(alone))
-        recovered[skew.feature] = value - windows.quality.sign * after.value
+        recovered[skew.feature] = value - windows.quality.sign * drop.after.value
     repaired = windows.quality.function(y, windows.score(right), None)
-    gained = windows.quality.sign * (repaired - after.value)
+    gained = windows.quality.sign * (repaired - drop.after.value)
     ordered = sorted(skews, key=lambda skew: -recovered[skew.feature])
     rest = _without_skew(replace(windows, current=right))
     skew_note = "; ".join(f"'{s.feature}' {s.how}" for s in ordered)
@@ -208,23 +220,24 @@ def _with_skew(windows: Windows, skews: list[Skew], replayed: pa.Table) -> LiveV
     guilty = [s for s in ordered if recovered[s.feature] >= 0.2 * most or len(ordered) == 1]
     guilty = guilty or ordered[:1]
     idle = [s for s in ordered if s not in guilty]
-    share = gained / drop if drop > 0 else 0.0
+    share = gained / drop.size if drop.size > 0 else 0.0
     evidence = {f"recovered by '{s.feature}'": recovered[s.feature] for s in ordered}
     evidence |= {f"rows of '{s.feature}' that differ": float(s.rows) for s in ordered}
     evidence |= {"metric with the replayed features": float(repaired), "recovered": gained}
     notes = [f"'{s.feature}' differs too ({s.how}), which costs next to nothing." for s in idle]
-    if p > NOISE_LEVEL:
+    if drop.p > NOISE_LEVEL:
         notes.append("The drop itself is within noise; that the features differ is certain.")
     if rest.kind != "noise":
         notes.append(f"With the replayed features: {rest.sentence}")
-    verdict = LiveVerdict(
-        "skew", "", windows.quality.name, windows.quality.better, before, after, drop, p,
+    verdict = replace(
+        _plain(windows, drop),
+        kind="skew",
         features=tuple(s.feature for s in guilty),
         how=guilty[0].how,
         shares={"skew": share},
         evidence=evidence,
         notes=tuple(notes),
-    )  # fmt: skip
+    )
     blamed = " and ".join(f"'{s.feature}' ({s.how})" for s in guilty)
     return replace(
         verdict,

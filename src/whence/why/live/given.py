@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 from typing import TYPE_CHECKING
 
 from whence.why.live.frame import frame_of, labels_of
@@ -22,6 +23,25 @@ FEWEST_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """How much worse the metric is on the current window; positive is worse."""
+
+    size: float
+    error: float  # standard error
+    before: MetricBand
+    after: MetricBand
+
+    @property
+    def z(self) -> float:
+        return self.size / self.error if self.error > 0 else 0.0
+
+    @property
+    def p(self) -> float:
+        """That the choice of rows alone makes such a drop; one-sided, normal."""
+        return 0.5 * erfc(self.z / sqrt(2))
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """The checked arguments of `diagnose`, with the real model's scores."""
 
@@ -33,8 +53,8 @@ class Windows:
     quality: Quality
     seed: int
 
-    def drop(self) -> tuple[float, float, MetricBand, MetricBand]:
-        """(drop, its p-value by the bootstrap, band of the reference, band of the current)."""
+    def drop(self) -> Drop:
+        """How far the metric fell, with the bootstrap's errors."""
         import numpy as np
 
         bands, draws = [], []
@@ -45,7 +65,7 @@ class Windows:
             draws.append(drawn)
         drop = self.quality.sign * (bands[0].value - bands[1].value)
         error = float(np.sqrt(np.var(draws[0]) + np.var(draws[1])))
-        return drop, _upper_tail(drop / error if error > 0 else 0.0), bands[0], bands[1]
+        return Drop(drop, error, bands[0], bands[1])
 
     def study(self) -> Study:
         """Measurements on (at most `MOST_ROWS` rows of) both windows."""
@@ -104,10 +124,3 @@ def checked_scores(score: Callable[[pa.Table], Floats]) -> Callable[[pa.Table], 
         return found
 
     return checked
-
-
-def _upper_tail(z: float) -> float:
-    """P(Z > z) of a normal distribution."""
-    from math import erfc, sqrt
-
-    return 0.5 * erfc(z / sqrt(2))

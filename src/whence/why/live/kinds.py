@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 #: A feature can be the broken one if the model without it loses at least this part of the drop.
 LEAST_IMPORTANCE = 0.25
 MOST_CANDIDATES = 6
+#: A violation of so many nats a row refutes an explanation, however much the windows differ.
+MOST_NATS = 0.1
+#: Fits of this ratio are alike.
+CLOSE = 0.8
 #: Other columns of a broken feature stay as they were, up to this part of the features' change.
 MOST_SPILL = 0.35
 
@@ -34,8 +38,8 @@ class Finding:
         return Hypothesis(self.kind, self.features, self.share, self.violation, self.z, self.fit)
 
 
-def hypotheses(study: Study) -> list[Finding]:
-    """Every explanation, the best first."""
+def hypotheses(study: Study, z: float) -> list[Finding]:
+    """Every explanation, the best first; the drop is `z` standard errors large."""
     everything, harmless = study.comparison.all, study.harmless
     total = study.excess(everything, True, (harmless, False))[0]
     shifted = study.excess(everything, False, (harmless, False))
@@ -45,7 +49,7 @@ def hypotheses(study: Study) -> list[Finding]:
     def finding(
         kind: str, share: float, off: tuple[float, float], *features: str, known: float = 1.0
     ) -> Finding:
-        return Finding(kind, features, share, *off, fit_of(share, off, total, known), {})
+        return Finding(kind, features, share, *off, fit_of(share, off, total, z, known), {})
 
     found = [
         finding("label shift", label, study.excess(everything, True, (harmless, True))),
@@ -75,19 +79,35 @@ def hypotheses(study: Study) -> list[Finding]:
                 }
             )
             found.append(one)
-    return sorted(found, key=lambda one: -one.fit)
+    found.sort(key=lambda one: -one.fit)
+    return _closer(found)
 
 
-def fit_of(share: float, off: tuple[float, float], total: float, known: float = 1.0) -> float:
+def _closer(ranked: list[Finding]) -> list[Finding]:
+    """Label and covariate shift fit alike where y is nearly known from x: the closer one first."""
+    if len(ranked) > 1 and {one.kind for one in ranked[:2]} == {"label shift", "covariate shift"}:
+        first, second = ranked[:2]
+        if second.fit > CLOSE * first.fit and second.violation < first.violation:
+            return [second, first, *ranked[2:]]
+    return ranked
+
+
+def fit_of(
+    share: float, off: tuple[float, float], total: float, drop_z: float, known: float = 1.0
+) -> float:
     """From 0 to 1: explains the drop, no more and no less, and forbids nothing that happened.
 
-    `known` is how much of the share could be estimated; the rest counts as a half.
+    A share is known to 1 / `drop_z`, as the drop itself is. `known` is how much of the share could
+    be estimated; the rest counts as a half.
     """
     violation, z = off
+    slack = min(0.3, 1 / drop_z) if drop_z > 0 else 0.3
     error = violation / z if z else 0.0
     allowed = max(0.0, violation - 2 * abs(error))
-    agreement = max(0.0, 1 - allowed / total) if total > 0 else 1.0
-    amount = share if share <= 1 else 1 / share
+    # A feature far off its range tells the windows apart by itself: any more cannot count then.
+    scale = min(total, MOST_NATS)
+    agreement = max(0.0, 1 - allowed / scale) if total > 0 else 1.0
+    amount = share / (1 - slack) if share <= 1 else 1 / max(1.0, share - slack)
     amount = max(0.0, min(1.0, amount))
     return float(agreement * (known * amount + (1 - known) * max(amount, 0.5)))
 

@@ -113,6 +113,7 @@ class Study:
         The largest harm that a change of this feature alone can do through the model.
         """
         import numpy as np
+        import pyarrow as pa
 
         rng = np.random.default_rng(self.seed + 1)
         n = min(self.n_reference, 4000)
@@ -121,13 +122,13 @@ class Study:
         y, base = self.frame.y[rows], self.scores[rows]
         known = self.quality.goodness(y, base)
         plain = self.table.take(rows)
-        found = []
+        variants = []
         for feature in self.frame.features:
             place = plain.column_names.index(feature.name)
             served = self.table.column(feature.name).take(rng.choice(new, n))
-            variant = plain.set_column(place, plain.schema.field(place), served)
-            found.append((known - self.quality.goodness(y, self.score(variant))) / self.drop)
-        return found
+            variants.append(plain.set_column(place, plain.schema.field(place), served))
+        scores = self.score(pa.concat_tables(variants)).reshape(len(variants), n)
+        return [(known - self.quality.goodness(y, score)) / self.drop for score in scores]
 
     @cached_property
     def harmless(self) -> frozenset[int]:
@@ -259,9 +260,9 @@ class Study:
         extra = self.comparison.gain(features, label).copy()
         for columns, with_label in given:
             extra -= self.comparison.gain(columns, with_label)
-        error = float(np.std(extra)) / np.sqrt(len(extra))
+        error = float(np.std(extra) / np.sqrt(len(extra)))
         mean = float(np.mean(extra))
-        return mean, mean / error if error > 0 else 0.0
+        return mean, (mean / error if error > 0 else 0.0)
 
 
 def bins_of(values: Floats, fitted_on: Bools, category: bool, bins: int = BINS) -> Ints:

@@ -22,8 +22,8 @@ def sentence_of(verdict: LiveVerdict) -> str:
         )
     if verdict.kind == "broken feature":
         return (
-            f"{went}: feature {first} is broken{how}. Without it, {_percent(share)} of the drop"
-            " is gone."
+            f"{went}: feature {first} is broken{how}. With it imputed in both windows,"
+            f" {_percent(share)} of the drop is gone."
         )
     if verdict.kind == "concept shift":
         where = f" where {verdict.slice}" if verdict.slice else ""
