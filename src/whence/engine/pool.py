@@ -15,10 +15,23 @@ from whence.engine.channel import Channel
 from whence.engine.jobs import Job, Outcome, Setup, pack_job, unpack_outcome
 from whence.errors import WhenceError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from whence.engine.zygote import Forked, Zygote
+
 #: How many threads numerical libraries use, where the user does not say.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Imported by its name, so that what it sends can be found again here.
 _MAIN = "import sys; from whence.engine.worker import main; main(sys.argv[1:])"
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """The environment variables of a worker whose numerical libraries may use so many threads."""
+    env = {**os.environ, "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+    # These libraries each take all cores by default; the workers share them.
+    for name in THREAD_VARIABLES:
+        env.setdefault(name, str(threads))
+    return env
 
 
 class WorkerDied(WhenceError):
@@ -28,16 +41,14 @@ class WorkerDied(WhenceError):
 class WorkerProcess:
     """One spawned worker."""
 
-    def __init__(self, setup: Setup, threads: int) -> None:
+    def __init__(self, setup: Setup, threads: int, zygote: Zygote | None = None) -> None:
         ours, theirs = socket.socketpair()
-        env = {**os.environ, "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
-        # Numerical libraries each take all cores by default; the workers share them.
-        for name in THREAD_VARIABLES:
-            env.setdefault(name, str(threads))
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env=env,
+        handle = theirs.fileno()
+        forked = zygote.fork(handle) if zygote is not None else None
+        self.process: Forked | subprocess.Popen[bytes] = forked or subprocess.Popen(
+            [sys.executable, "-P", "-c", _MAIN, str(handle)],
+            pass_fds=[handle],
+            env=worker_environment(threads),
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
@@ -141,8 +152,18 @@ class LocalWorker:
 class Pool:
     """Up to `jobs` workers, started one by one as work shows a need for them."""
 
-    def __init__(self, setup: Setup, jobs: int, in_process: bool = False) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        jobs: int,
+        in_process: bool = False,
+        *,
+        threads: int | None = None,
+        zygote: Zygote | None = None,
+    ) -> None:
         self.setup, self.jobs, self.in_process = setup, 1 if in_process else jobs, in_process
+        self.threads = threads or max(1, (os.cpu_count() or 1) // self.jobs)
+        self.zygote = zygote
         self.workers: list[WorkerProcess | LocalWorker] = []
 
     def add(self) -> WorkerProcess | LocalWorker:
@@ -151,8 +172,7 @@ class Pool:
         if self.in_process:
             worker = LocalWorker(self.setup)
         else:
-            threads = max(1, (os.cpu_count() or 1) // self.jobs)
-            worker = WorkerProcess(self.setup, threads)
+            worker = WorkerProcess(self.setup, self.threads, self.zygote)
         self.workers.append(worker)
         return worker
 

@@ -158,7 +158,7 @@ class Account:
         return Cost(
             rebuilds=searched,
             rebuild_cpu_s=self.lab.rebuild_cpu_s,
-            cpu_s=spent.cpu_s,
+            cpu_s=self.lab.cpu_s,
             executions=spent.executions,
             rebuild_executions=self.rebuild_executions,
             refinement_rebuilds=self.lab.rebuilds - searched,

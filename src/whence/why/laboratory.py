@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,10 @@ from typing import Any, TypeVar
 
 from whence.engine.build import Builder
 from whence.engine.environment import Environment
-from whence.engine.pool import Pool
+from whence.engine.pool import Pool, worker_environment
 from whence.engine.session import Session, make_setup, open_world
 from whence.engine.tasks import Key
+from whence.engine.zygote import Zygote
 from whence.errors import ValueFault, WhenceError
 from whence.graph.digest import Digest
 from whence.store.artifact import Artifact
@@ -74,6 +76,10 @@ class Laboratory:
         self._known: dict[Mix, Outcome] = {}
         self._lock = threading.Lock()
         self._discovered: dict[str, Mapping[str, Any]] = {}
+        # As many as the builds that are compared had: other numbers of threads may round otherwise.
+        own = self.stores.config.jobs or os.cpu_count() or 1
+        self.threads = max(1, (os.cpu_count() or 1) // own)
+        self._forks: Zygote | None = None
         self._idle: list[Pool] = []  # of mixes that are done; their code is imported already
 
     @property
@@ -85,9 +91,14 @@ class Laboratory:
         return range(len(self.seedings))
 
     @property
+    def cpu_s(self) -> float:
+        """CPU seconds spent so far: on nodes, and on importing their libraries."""
+        return self.spent.cpu_s + (self._forks.cpu_s if self._forks is not None else 0.0)
+
+    @property
     def rebuilds(self) -> float:
         """Rebuilds spent so far."""
-        return self.spent.cpu_s / self.rebuild_cpu_s if self.rebuild_cpu_s else 0.0
+        return self.cpu_s / self.rebuild_cpu_s if self.rebuild_cpu_s else 0.0
 
     def evaluate(self, mixes: Sequence[Mix]) -> list[Outcome]:
         """See `Game`."""
@@ -178,6 +189,9 @@ class Laboratory:
         for pool in self._idle:
             pool.close()
         self._idle.clear()
+        if self._forks is not None:
+            self._forks.close()
+            self._forks = None
 
     def _pool(self, tree: Digest) -> Pool:
         """A worker for code of this tree, all of it for the one who asks."""
@@ -187,7 +201,16 @@ class Laboratory:
                 if pool.setup == setup:
                     self._idle.remove(pool)
                     return pool
-        return Pool(setup, 1)
+        return Pool(setup, 1, threads=self.threads, zygote=self._zygote())
+
+    def _zygote(self) -> Zygote | None:
+        """A process with the libraries that the metric's nodes use, to fork workers from."""
+        with self._lock:
+            if self._forks is None and Zygote.is_possible():
+                sides = (self.mixer.a, self.mixer.b)
+                modules = {"pyarrow", *(module for side in sides for module in side.libraries())}
+                self._forks = Zygote(sorted(modules), worker_environment(self.threads))
+            return self._forks
 
     def put_back(self, pool: Pool) -> None:
         """Keep a worker for the next mix of its code."""

@@ -18,6 +18,10 @@ from whence.store.catalog.records import BuildRow, TaskRow
 from whence.why.statements import Statement, split
 
 
+#: What storing and loading values of a format imports, where that takes long.
+_CODECS = {"table": ("pandas", "pyarrow"), "skops": ("skops.io",), "tensors": ("torch",)}
+
+
 @dataclass(slots=True)
 class Side:
     """A recorded build's world, as far as the metric depends on it.
@@ -51,6 +55,20 @@ class Side:
     def paths(self) -> dict[str, str]:
         """Module -> the file that holds it."""
         return {name: summary.path for name, summary in self.session.code.modules.items()}
+
+    def libraries(self) -> set[str]:
+        """Modules outside the project that running the selected nodes imports."""
+        nodes = self.session.graph.nodes
+        catalog = self.session.stores.catalog
+        kept = catalog.get_artifacts([task.output for task in self.tasks if task.output])
+        formats = {artifact.format for artifact in kept.values()}
+        return {module for name in formats for module in _CODECS.get(name, ())} | {
+            module
+            for name in self.selected
+            if nodes[name].spec.kind != "source"
+            for module in self.session.closure(name).externals
+            if module.partition(".")[0] not in ("whence", *self.session.vendored)
+        }
 
     def outputs(self, node: str) -> dict[Key, Digest]:
         """The values that the build recorded of a node, by partition."""
