@@ -271,7 +271,10 @@ class Reading:
         """ "98 % of the difference"; what is left is always said."""
         if self.is_quiet or not self.has_sides:
             return ""
-        said = f"{percent(self.why['explained'] if self.causes else 0.0)} of the difference"
+        part = self.why["explained"] if self.causes else 0.0
+        said = f"{percent(part)} of the difference"
+        if part > 1.005:
+            said = f"{percent(part)}, more than the whole difference"
         return f"{said}; {self.remainder()}"
 
     def remainder(self) -> str:
@@ -465,6 +468,30 @@ class Reading:
                 key = change["id"] if change["unit"] is None else change["unit"]
                 units.setdefault(key, []).append(change["id"])
         return [tuple(members) for members in units.values()]
+
+    def joint(self, one: Sequence[str], other: Sequence[str]) -> float | None:
+        """What two units do beyond the sum of both; of one with itself, what it does alone."""
+        if one == other:
+            return self._alone(one)
+        found = self.why["interactions"]
+        for first, second in ((one, other), (other, one)):
+            key = " + ".join([*first, *second])
+            if key in found and is_number(found[key]):
+                return float(found[key])
+        return None
+
+    def _alone(self, unit: Sequence[str]) -> float | None:
+        for cause in self.causes:
+            if set(cause["changes"]) == set(unit):
+                return float(cause["effect"]["mean"])
+            means = {
+                frozenset(cell["flipped"]): [v for v in cell["values"].values() if is_number(v)]
+                for cell in cause["table"]
+            }
+            with_it, without = means.get(frozenset(unit)), means.get(frozenset())
+            if with_it and without:
+                return math.fsum(with_it) / len(with_it) - math.fsum(without) / len(without)
+        return None
 
 
 def brief(names: Sequence[str], limit: int = 24) -> list[str]:
