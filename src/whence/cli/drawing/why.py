@@ -21,3 +21,17 @@ def view(document: Json) -> RenderableType:
     from whence.cli.drawing.why_terminal import view
 
     return view(document)
+
+
+def markdown(document: Json) -> str:
+    """The answer as a comment on a pull request; `document` as in `view`."""
+    from whence.cli.drawing.why_markdown import markdown
+
+    return markdown(document)
+
+
+def html(document: Json) -> str:
+    """The answer as one self-contained page; `document` as in `view`."""
+    from whence.cli.drawing.why_page import html
+
+    return html(document)

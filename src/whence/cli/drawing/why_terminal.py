@@ -18,7 +18,7 @@ from whence.cli.drawing.why_reading import (
 from whence.cli.words import listed
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
     from rich.text import Text
 
@@ -55,6 +55,24 @@ def _text(text: str, style: str = "") -> Text:
 
 def _blank() -> Text:
     return _text("")
+
+
+class _Command:
+    """A command to type: broken between words only, so that it can be pasted."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [""]
+        for word in self.words.replace(" --", "\0--").split("\0"):
+            if lines[-1] and len(lines[-1]) + len(word) + 7 > options.max_width:
+                lines[-1] += " \\"
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".lstrip()
+        for line in lines:
+            yield _text(" " * max(0, min(4, options.max_width - len(line))) + line, "name")
 
 
 def _indented(part: RenderableType, by: int = 3) -> RenderableType:
@@ -128,6 +146,8 @@ def _cause(reading: Reading, cause: Json, number: int) -> list[RenderableType]:
     elif len(reading.groups(cause)) > 2 and rows:
         parts += [_blank(), _indented(_list(reading, cause, rows))]
     crashes = {row.error: None for row in rows if row.error}
+    if crashes:
+        parts.append(_blank())
     for error in crashes:
         parts.append(_indented(_text(f"crashes with: {error}", "quiet")))
     for found in cause["refinements"]:
@@ -159,7 +179,7 @@ def _square(reading: Reading, cause: Json, rows: list[Row]) -> RenderableType:
     from rich.table import Table
 
     names = [" + ".join(map(short, group)) for group in reading.groups(cause)]
-    down, across = brief(names)
+    down, across = brief(names, 16)
     cells = {row.flipped: row for row in rows}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="kind", show_edge=False)
     table.add_column(reading.metric, overflow="fold")
@@ -176,7 +196,7 @@ def _list(reading: Reading, cause: Json, rows: list[Row]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    groups = brief([" + ".join(map(short, group)) for group in reading.groups(cause)])
+    groups = brief([" + ".join(map(short, group)) for group in reading.groups(cause)], 30)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="kind", show_edge=False)
     table.add_column("new", overflow="fold")
     table.add_column(reading.metric, justify="right", no_wrap=True)
@@ -240,4 +260,4 @@ def _rest(reading: Reading) -> list[RenderableType]:
     parts = [_blank(), _indented(_grid(*rows, label=14), 2)]
     if reading.why["next"]:
         parts += [_blank(), _indented(_text("next", "kind"), 2)]
-    return parts + [_indented(_text(f"  {line}", "name"), 2) for line in reading.why["next"]]
+    return [*parts, *(_Command(line) for line in reading.why["next"])]
