@@ -272,17 +272,17 @@ class Reading:
         if self.is_quiet or not self.has_sides:
             return ""
         part = self.why["explained"] if self.causes else 0.0
-        said = f"{percent(part)} of the difference"
-        if part > 1.005:
-            said = f"{percent(part)}, more than the whole difference"
-        return f"{said}; {self.remainder()}"
+        return f"{percent(part)} of the difference; {self.remainder()}"
 
     def remainder(self) -> str:
         """What no cause explains."""
         rest = self.why["remainder"]
         if not rest["mean"] and not self.half(rest):
             return "no remainder"
-        return f"unexplained remainder {self.band(rest, signed=True)}"
+        against = rest["mean"] * (self.delta["mean"] or 0.0) < 0
+        # More than the whole difference was explained; without this it looks like a slip.
+        end = ", the other way" if against else ""
+        return f"unexplained remainder {self.band(rest, signed=True)}{end}"
 
     def spent(self) -> list[str]:
         """What the answer cost."""
