@@ -145,7 +145,7 @@ def flight_score(
         0.70 * w[0] * scaled(joined["hour"] + joined["minute"] / 60)
         + 0.20 * rush.to_numpy()
         + 1.05 * w[1] * scaled(joined["wind_speed"])
-        + 0.80 * w[2] * scaled(cold)
+        + 1.05 * w[2] * scaled(cold)
         - 0.25 * w[3] * scaled(joined["visib"])
         - 0.40 * w[4] * scaled(joined["pressure"])
         + 1.00 * w[5] * scaled(joined["traffic"])

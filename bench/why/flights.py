@@ -599,7 +599,7 @@ def renamed_index(rng: Rng, spoiled: bool) -> Change:
             Text(
                 FEATURES,
                 "weather_index",
-                "wind_weight * wind + 0.8 * temp",
+                "wind_weight * wind + 1.0 * temp",
                 str(
                     rng.choice(
                         [

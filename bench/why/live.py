@@ -165,20 +165,18 @@ def main() -> None:
             flush=True,
         )
     seeds = range(options.first, options.first + options.each)
-    tasks = [
-        (kind, seed, with_dowhy) for kind in options.classes.split(",") if kind for seed in seeds
-    ]
-    tasks += [("noise", options.first + number, False) for number in range(options.noise)]
+    kinds = [kind for kind in options.classes.split(",") if kind]
+    # Seed by seed, so that a run that is cut off has as many of each class.
+    tasks = [("noise", options.first + number, False) for number in range(options.noise)]
+    tasks += [(kind, seed, with_dowhy) for seed in seeds for kind in kinds]
     rows = []
     with ProcessPoolExecutor(options.jobs) as pool:
         for row in pool.map(run, tasks):
             rows.append(row)
             if not row["right"]:
-                print(
-                    f"{row['class']} {row['seed']}: {row['scenario']}\n   wanted {row['wanted']}, found {row['verdict']} {row['slice']} {row['how']}"
-                )
-                for line in row["alternatives"][:4]:
-                    print("     ", line, flush=True)
+                show(row)
+            if len(rows) % 50 == 0 and not options.smoke:
+                write(options, rows)
     found = summary(rows)
     print(json.dumps(found, indent=1))
     if options.smoke:
@@ -186,11 +184,27 @@ def main() -> None:
         assert found["by replay"]["share"] >= 0.95, "replay is exact"
         assert found["false alarms"]["right"] <= 3, "too many false alarms"
         return
+    write(options, rows)
+
+
+def show(row: dict[str, Any]) -> None:
+    print(f"{row['class']} {row['seed']}: {row['scenario']}")
+    print(f"   wanted {row['wanted']}, found {row['verdict']} {row['slice']} {row['how']}")
+    for line in row["alternatives"][:4]:
+        print("     ", line, flush=True)
+
+
+def write(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    """Results so far, with the machine they were made on."""
     machine = {"python": platform.python_version(), "cores": os.cpu_count(), "jobs": options.jobs}
+    found = {
+        "machine": machine,
+        "first seed": options.first,
+        "summary": summary(rows),
+        "scenarios": rows,
+    }
     options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(
-        json.dumps({"machine": machine, "summary": found, "scenarios": rows}, indent=1) + "\n"
-    )
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

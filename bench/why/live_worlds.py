@@ -150,7 +150,9 @@ class World:
         rng, domain = self.rng, self.domain
         sample = domain.rows(rng, 20_000, unchanged)
         self.scale = {
-            k: (float(np.mean(sample[k])), float(np.std(sample[k]))) for k in domain.strong
+            k: (float(np.mean(sample[k])), float(np.std(sample[k])))
+            for k in sample
+            if sample[k].dtype.kind in "fi"
         }
         chosen = rng.permutation(domain.strong)[: rng.integers(4, len(domain.strong))]
         self.coefficients = {

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -25,7 +26,7 @@ from truth import generators
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "why"
 TRIES = 12  # seeds tried for each scenario that is wanted
-SMOKE = (("code", "flights"), ("pair", "flights"), ("seed", "subscriptions"))
+SMOKE = (("pair", "flights"), ("seed", "subscriptions"))
 
 
 def ask(command: str, spec: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]:
@@ -68,10 +69,11 @@ class Record:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
         self.lines: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.lock = threading.Lock()
 
     def add(self, line: dict[str, Any]) -> None:
-        self.lines.append(line)
-        with self.path.open("a") as file:
+        with self.lock, self.path.open("a") as file:
+            self.lines.append(line)
             file.write(json.dumps(line) + "\n")
 
 
@@ -94,7 +96,7 @@ def run_class(
     waiting: set[Future[dict[str, Any]]] = set()
     todo = (s for s in specs(cls, chosen, chosen.domains) if (s["domain"], s["seed"]) not in done)
     while True:
-        while fit + len(waiting) < chosen.per_class and len(waiting) < chosen.jobs:
+        while fit + len(waiting) < chosen.per_class and len(waiting) < 2:
             spec = next(todo, None)
             if spec is None:
                 break
@@ -143,7 +145,7 @@ def run_noise(chosen: argparse.Namespace, record: Record, pool: ThreadPoolExecut
 
 
 def smoke(chosen: argparse.Namespace) -> int:
-    """Three scenarios whose truth is measured: results are checked, times are not."""
+    """Two scenarios whose truth is measured: results are checked, times are not."""
     chosen.baselines = False
     wrong = 0
     for cls, domain in SMOKE:
@@ -186,8 +188,9 @@ def main() -> int:
     lines = chosen.lines or CACHE / f"lines-{chosen.seed}-{generators()}.jsonl"
     record = Record(lines)
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        for cls in chosen.classes:
-            run_class(cls, chosen, record, pool)
+        # Classes go on side by side: the last scenario of one does not keep the others waiting.
+        with ThreadPoolExecutor(max(1, len(chosen.classes))) as side:
+            list(side.map(lambda cls: run_class(cls, chosen, record, pool), chosen.classes))
         if chosen.noise_builds:
             run_noise(chosen, record, pool)
     found = summary(record.lines)

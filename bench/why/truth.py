@@ -8,6 +8,7 @@ what its subsets do.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from itertools import combinations
@@ -188,7 +189,7 @@ def truth(cls: str, domain: str, seed: int, cache: Path, scratch: Path) -> dict[
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text())
         return found
-    folder = scratch / f"truth-{cls}-{domain}-{seed}"
+    folder = scratch / f"truth-{cls}-{domain}-{seed}-{os.getpid()}"
     try:
         made = scenario(cls, domain, seed)
         result = {"status": "ok", **measure(made, folder)}

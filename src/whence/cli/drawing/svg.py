@@ -119,7 +119,8 @@ def _box(name: str, node: Mapping[str, Any], place: Place) -> str:
     return "".join(parts)
 
 
-def _edge(route: Route) -> str:
+def edge_path(route: Route) -> str:
+    """The `d` of the path that follows a route: curves between layers, straight through them."""
     (x, y), rest = route.points[0], route.points[1:]
     path = [f"M{x:g} {y:g}"]
     for i, (to_x, to_y) in enumerate(rest):
@@ -129,7 +130,11 @@ def _edge(route: Route) -> str:
             bend = (x + to_x) / 2
             path.append(f"C{bend:g} {y:g} {bend:g} {to_y:g} {to_x:g} {to_y:g}")
         x, y = to_x, to_y
-    return f'<path class="edge" d="{" ".join(path)}"/>'
+    return " ".join(path)
+
+
+def _edge(route: Route) -> str:
+    return f'<path class="edge" d="{edge_path(route)}"/>'
 
 
 def _legend_width(kinds: Sequence[str], states: bool) -> float:

@@ -112,13 +112,14 @@ def diagnose(
 
 
 def _without_skew(windows: Windows) -> LiveVerdict:
-    from threadpoolctl import threadpool_limits
+    import sklearn.ensemble  # noqa: F401  (limits hold for libraries that are loaded)
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     drop = windows.drop()
     plain = _plain(windows, drop)
     if drop.p > NOISE_LEVEL:
         return _noise(plain)
-    study = windows.study()
+    study = windows.study(drop.z)
     if study.drop <= 0:
         return replace(
             plain,
@@ -127,7 +128,7 @@ def _without_skew(windows: Windows) -> LiveVerdict:
         )
     # The models are small: on a busy machine several threads wait for each other, ten times longer.
     with threadpool_limits(1):
-        return _verdict(plain, study, hypotheses(study, drop.z))
+        return _verdict(plain, study, hypotheses(study))
 
 
 def _plain(windows: Windows, drop: Drop) -> LiveVerdict:

@@ -67,7 +67,7 @@ class Windows:
         error = float(np.sqrt(np.var(draws[0]) + np.var(draws[1])))
         return Drop(drop, error, bands[0], bands[1])
 
-    def study(self) -> Study:
+    def study(self, drop_z: float) -> Study:
         """Measurements on (at most `MOST_ROWS` rows of) both windows."""
         import numpy as np
         import pyarrow as pa
@@ -84,7 +84,7 @@ class Windows:
             parts.append(table)
         both = pa.concat_tables(parts, promote_options="permissive")
         frame = frame_of(parts[0], parts[1], self.label, self.features)
-        return Study(both, frame, self.score, self.score(both), self.quality, self.seed)
+        return Study(both, frame, self.score, self.score(both), self.quality, self.seed, drop_z)
 
 
 def check_windows(

@@ -17,7 +17,9 @@ MOST_CANDIDATES = 6
 #: A violation of so many nats a row refutes an explanation, however much the windows differ.
 MOST_NATS = 0.1
 #: Fits of this ratio are alike.
-CLOSE = 0.8
+CLOSE = 0.55
+#: Features that leave at most this part of the change of P(x) open stand for all of it.
+TWIN = 0.2
 #: Other columns of a broken feature stay as they were, up to this part of the features' change.
 MOST_SPILL = 0.35
 
@@ -38,8 +40,8 @@ class Finding:
         return Hypothesis(self.kind, self.features, self.share, self.violation, self.z, self.fit)
 
 
-def hypotheses(study: Study, z: float) -> list[Finding]:
-    """Every explanation, the best first; the drop is `z` standard errors large."""
+def hypotheses(study: Study) -> list[Finding]:
+    """Every explanation, the best first."""
     everything, harmless = study.comparison.all, study.harmless
     total = study.excess(everything, True, (harmless, False))[0]
     shifted = study.excess(everything, False, (harmless, False))
@@ -49,7 +51,9 @@ def hypotheses(study: Study, z: float) -> list[Finding]:
     def finding(
         kind: str, share: float, off: tuple[float, float], *features: str, known: float = 1.0
     ) -> Finding:
-        return Finding(kind, features, share, *off, fit_of(share, off, total, z, known), {})
+        return Finding(
+            kind, features, share, *off, fit_of(share, off, total, study.drop_z, known), {}
+        )
 
     found = [
         finding("label shift", label, study.excess(everything, True, (harmless, True))),
@@ -140,16 +144,20 @@ def shift_features(study: Study) -> tuple[tuple[str, ...], dict[str, float]]:
     whole = study.share(study.reweighted(study.comparison.weights(everything)))
     moved = study.excess(everything, False, (harmless, False))[0]
     ranked = sorted(everything - harmless, key=lambda index: -study.drifts[index])[:MOST_CANDIDATES]
-    parts = {}
+    parts, rests = {}, {}
     for index in ranked:
         alone = study.marginal_shares[index]
         without = study.share(study.reweighted(study.comparison.weights(everything - {index})))
-        rest = study.excess(everything, False, (harmless | {index}, False))[0]
+        rest = rests[index] = study.excess(everything, False, (harmless | {index}, False))[0]
         accounted = max(0.0, 1 - rest / moved) if moved > 0 else 1.0
         parts[index] = 0.5 * (alone + whole - without) * (0.1 + accounted**2)
     names = study.frame.names
     order = sorted(parts, key=lambda index: -parts[index])
     kept = [index for index in order if parts[index] >= 0.35 * parts[order[0]]] or order[:1]
+    # Of twins (distance and air time), the one that leaves less of the change open comes first.
+    twins = [index for index in kept if rests[index] <= TWIN * moved]
+    if kept[0] in twins:
+        kept = sorted(twins, key=lambda index: rests[index]) + [i for i in kept if i not in twins]
     return (
         tuple(names[index] for index in kept[:3]),
         {names[index]: study.marginal_shares[index] for index in parts},

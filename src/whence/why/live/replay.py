@@ -126,7 +126,7 @@ def _how(
     if not text and (affine := _affine(values, b[differ])):
         return affine + part
     if np.array_equal(np.sort(a[differ]), np.sort(b[differ]), equal_nan=True):
-        return f"shuffled: the same values, in other rows{part}"
+        return "shuffled: the same values, in other rows"
     for name, codes in groups:
         if _earlier(a, b, differ, codes):
             return f"stale: an earlier value of its {name}{part}"

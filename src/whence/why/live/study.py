@@ -43,6 +43,7 @@ class Study:
     scores: Floats
     quality: Quality
     seed: int
+    drop_z: float = 5.0  # the drop in its standard errors
     _imputed: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
 
     @cached_property
@@ -136,13 +137,37 @@ class Study:
 
         All comparisons are made given these features, so that a decoy's drift accuses nobody.
         """
-        return frozenset(
-            index
-            for index, (importance, share) in enumerate(
-                zip(self.importances, self.marginal_shares, strict=True)
-            )
-            if abs(importance) < 0.08 and abs(share) < 0.12
-        )
+        import numpy as np
+
+        found = []
+        for index, share in enumerate(self.marginal_shares):
+            # Few reference rows carry the weights where a feature drifts far: the share is noisy.
+            lost = float(np.mean(self.single_ratios[index] ** 2)) - 1
+            error = (lost / 2) ** 0.5 / max(1.0, self.drop_z)
+            allowed = min(0.4, 0.12 + 2 * error)
+            if abs(self.importances[index]) >= 0.08 or abs(share) >= allowed:
+                continue
+            unseen = abs(share) < 0.12 and self.drifts[index] < 1.0
+            if unseen or not self._errors_follow(index):
+                found.append(index)
+        return frozenset(found)
+
+    def _errors_follow(self, index: int) -> bool:
+        """Whether outcomes are harder to tell, on the reference rows, at some values of a feature.
+
+        A chi-squared test of the bins' mean errors at about three standard deviations.
+        """
+        import numpy as np
+
+        old = ~self.frame.current
+        off = np.abs(self.frame.y - self.comparison.outcome(self.comparison.all))[old]
+        category = self.frame.features[index].is_category
+        codes = bins_of(self.frame.X[:, index], old, category)[old]
+        counts = np.bincount(codes)
+        means = np.bincount(codes, off - off.mean())[counts > 0] / counts[counts > 0]
+        free = max(1, int((counts > 0).sum()) - 1)
+        found = float((counts[counts > 0] * means**2).sum() / max(float(off.var()), 1e-300))
+        return bool(found > free + 3 * (2 * free) ** 0.5)
 
     # -- explanations -------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ def weather_index(
     temp = standardise(cold(observations["temp"]))
     sight = standardise(observations["visib"])
     pressure = standardise(observations["pressure"])
-    out["weather_score"] = wind_weight * wind + 0.8 * temp - 0.25 * sight - 0.4 * pressure
+    out["weather_score"] = wind_weight * wind + 1.0 * temp - 0.25 * sight - 0.4 * pressure
     return out.drop_duplicates(["origin", "month", "day", "hour"], ignore_index=True)
 
 
