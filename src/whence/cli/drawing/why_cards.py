@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape
+from string import ascii_uppercase
 
 from whence.cli.drawing import why_charts as charts
 from whence.cli.drawing.why_reading import (
@@ -23,20 +24,30 @@ MIXES = 32
 COLUMNS = 24
 
 
+def breakable(name: str) -> str:
+    """A name as HTML that may break after its dots and underscores."""
+    return re.sub(r"([._:/])", r"\1<wbr/>", escape(name))
+
+
 def change_name(change: str) -> str:
-    """A change's name as code that may break after its dots and underscores."""
-    name = re.sub(r"([._:/])", r"\1<wbr/>", escape(short(change)))
-    return f'<code title="{escape(change)}">{name}</code>'
+    """A change's name as code."""
+    return f'<code title="{escape(change)}">{breakable(short(change))}</code>'
 
 
 def cause_card(reading: Reading, cause: Json, number: int) -> str:
     """The card of one cause."""
     figures = escape(reading.figures(cause))
+    groups = reading.groups(cause)
+    keys = _keys(len(groups)) if cause["table"] else [""] * len(groups)
     parts = [
         f'<article class="card"><header><h2>{number}. {escape(reading.heading(cause))}</h2>'
         f'<span class="soft">{figures}</span></header>',
         '<ul class="changes">',
-        *(_change(reading, cause, change) for change in cause["changes"]),
+        *(
+            _change(reading, cause, change, key)
+            for group, key in zip(groups, keys, strict=True)
+            for change in group
+        ),
         "</ul>",
         _table(reading, cause),
         *(_inside(reading, found) for found in cause["refinements"]),
@@ -49,7 +60,12 @@ def cause_card(reading: Reading, cause: Json, number: int) -> str:
     return "".join([*parts, "</article>"])
 
 
-def _change(reading: Reading, cause: Json, change: str) -> str:
+def _keys(n: int) -> list[str]:
+    """A letter for each group, for tables in which names have no room; none for a single one."""
+    return [""] if n == 1 else [f'<b class="key">{letter}</b>' for letter in ascii_uppercase[:n]]
+
+
+def _change(reading: Reading, cause: Json, change: str, key: str) -> str:
     report = reading.changes.get(change, {})
     kind = str(report.get("kind", change.partition(":")[0]))
     facts = reading.place(change, reading.refinement(cause, change))
@@ -58,7 +74,7 @@ def _change(reading: Reading, cause: Json, change: str) -> str:
     said = f' <span class="facts">{escape(" · ".join(facts))}</span>' if facts else ""
     return (
         f'<li><span><span class="chip">{escape(KINDS.get(kind, kind))}</span></span>'
-        f"<span>{change_name(change)}{said}</span></li>"
+        f"<span>{key}{change_name(change)}{said}</span></li>"
     )
 
 
@@ -69,22 +85,29 @@ def _table(reading: Reading, cause: Json) -> str:
     rows = reading.table(cause)
     if not rows:
         return ""
-    values = [v for row in rows for v in row.known]
-    scale = charts.Scale.of([*values, reading.before["band"]["mean"]])
+    scale = _scale(reading)
     groups = reading.groups(cause)
     heads = "".join(
-        f'<th scope="col">{" + ".join(change_name(change) for change in group)}</th>'
-        for group in groups
+        f'<th scope="col">{key}{" + ".join(change_name(change) for change in group)}</th>'
+        for group, key in zip(groups, _keys(len(groups)), strict=True)
     )
     lines = [_mix(reading, scale, row, len(groups)) for row in rows[:MIXES]]
     more = f"<p>{len(rows) - MIXES} more mixes in --json</p>" if len(rows) > MIXES else ""
     metric = escape(reading.metric)
+    them = "each of them" if len(groups) > 1 else "it"
+    kind = "scroll cf keyed" if len(groups) > 1 else "scroll cf"
     return (
-        "<h3>With each of them old or new</h3><p>One dot a seed; the dashed line is the "
-        f'baseline.</p><div class="scroll cf"><table><thead><tr>{heads}<th scope="col">'
+        f"<h3>With {them} old or new</h3><p>One dot a seed; the dashed line is the "
+        f'baseline.</p><div class="{kind}"><table><thead><tr>{heads}<th scope="col">'
         f'{metric} at each seed</th><th scope="col" class="r">mean</th></tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>{more}"
     )
+
+
+def _scale(reading: Reading) -> charts.Scale:
+    """One for all causes, so that their tables can be compared."""
+    values = [v for cause in reading.causes for row in reading.table(cause) for v in row.known]
+    return charts.Scale.of([*values, reading.before["band"]["mean"]])
 
 
 def _mix(reading: Reading, scale: charts.Scale, row: Row, n_groups: int) -> str:

@@ -13,6 +13,7 @@ from whence.cli.words import count
 #: State of the worst change that reaches a node -> its class in the page's style sheet.
 _CLASSES = {
     "cause": "cause",
+    "improver": "improver",
     "no effect": "noeffect",
     "unmixable": "unmixable",
     "untested": "untested",
@@ -69,13 +70,13 @@ def draw_graph(reading: Reading) -> str:
 
 
 def _state(reading: Reading, ids: Sequence[str]) -> str:
-    found = {reading.changes[i]["state"] for i in ids if i in reading.changes}
+    found = {reading.blame(i) for i in ids}
     return next((state for state in _CLASSES if state in found), "")
 
 
 def _under(reading: Reading, ids: Sequence[str]) -> str:
     """What reaches a node: the cause's name, or how many changes do."""
-    causes = [i for i in ids if reading.changes.get(i, {}).get("state") == "cause"]
+    causes = [i for i in ids if reading.blame(i) in ("cause", "improver")]
     if causes:
         more = f" + {len(ids) - 1} more" if len(ids) > 1 else ""
         return _cut(short(causes[0]).rpartition(".")[2], 22) + more

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 
 from whence.cli.drawing import why_charts as charts
-from whence.cli.drawing.why_cards import cause_card, change_name
+from whence.cli.drawing.why_cards import breakable, cause_card, change_name
 from whence.cli.drawing.why_graph import draw_graph
 from whence.cli.drawing.why_reading import KINDS, VERDICTS, Json, Reading, percent, short
 from whence.cli.words import count
@@ -72,7 +72,11 @@ def _header(reading: Reading) -> str:
     ids = sorted((escape(i) for i in reading.changes), key=len, reverse=True)
     if ids:  # in one pass, so that an id inside another is left alone
         pattern = "|".join(map(re.escape, ids))
-        sentence = re.sub(rf"(?<![\w.:])({pattern})(?![\w:])", r"<code>\1</code>", sentence)
+        sentence = re.sub(
+            rf"(?<![\w.:])({pattern})(?![\w:])",
+            lambda found: f"<code>{breakable(unescape(found[0]))}</code>",
+            sentence,
+        )
     verdict = VERDICTS.get(reading.verdict, reading.verdict)
     sides = f"{reading.before['label']} → {reading.after['label']}"
     return (
@@ -166,7 +170,10 @@ def _matrix(reading: Reading) -> str:
     if len(units) < 2 or not reading.has_sides:
         return ""
     found = [[reading.joint(a, b) for b in units] for a in units]
-    largest = max((abs(v) for line in found for v in line if v is not None), default=0.0)
+    known = [abs(v) for line in found for v in line if v is not None]
+    if not known:
+        return ""
+    largest = max(known)
 
     def cell(i: int, j: int) -> str:
         value = found[i][j]
@@ -202,6 +209,8 @@ def _matrix(reading: Reading) -> str:
         "On the diagonal what a change does alone to the baseline; below it what two do together "
         "beyond the sum of both."
     )
+    if any(found[i][j] is None for i in range(len(units)) for j in range(i + 1)):
+        lead += " A dash: no mix tells."
     return _figure("Which changes act together", lead, inner)
 
 
@@ -209,14 +218,10 @@ def _graph(reading: Reading) -> str:
     svg = draw_graph(reading)
     if not svg:
         return ""
-    states = {
-        reading.changes[i]["state"]
-        for ids in reading.why["nodes"].values()
-        for i in ids
-        if i in reading.changes
-    }
+    states = {reading.blame(i) for ids in reading.why["nodes"].values() for i in ids}
     entries = (
         ("cause", "cause", "a cause enters here"),
+        ("improver", "improver", "what worked against the rest enters here"),
         ("no effect", "noeffect", "changed, without effect on the metric"),
         ("untested", "untested", "changed, untested"),
         ("unmixable", "untested", "changed, not mixable"),
@@ -228,8 +233,9 @@ def _graph(reading: Reading) -> str:
     inner = f'<div class="scroll graph">{svg}</div>'
     inner += f'<ul class="legend">{legend}</ul>' if legend else ""
     lead = f"What {reading.metric} is made from, and where the changes enter."
-    if "cause" in states:
-        lead += " Coloured lines carry what a cause altered."
+    if "cause" not in states:
+        return _figure(f"The graph of {reading.metric}", lead, inner)
+    lead += " Coloured lines carry what a cause altered."
     return _figure("Where it enters the graph", lead, inner)
 
 
@@ -255,13 +261,14 @@ def _changes(reading: Reading) -> str:
 def _change_table(reading: Reading, changes: Iterable[Json]) -> str:
     lines = []
     for change in changes:
-        kind = "is-cause" if change["state"] == "cause" else ""
-        state = "cause" if change["state"] == "cause" else reading.state(change["state"])
+        blame = reading.blame(change["id"])
+        kind = {"cause": "is-cause", "improver": "is-good"}.get(blame, "")
+        state = blame if kind else reading.state(change["state"])
         place = reading.values(change) or str(change["where"])
         lines.append(
             f"<tr><td>{change_name(change['id'])}</td>"
             f'<td class="soft">{escape(KINDS.get(change["kind"], str(change["kind"])))}</td>'
-            f'<td class="facts">{escape(place)}</td>'
+            f'<td class="facts">{breakable(place)}</td>'
             f'<td><span class="chip {kind}">{escape(state)}</span></td>'
             f'<td class="facts">{escape(change["reason"])}</td></tr>'
         )

@@ -469,6 +469,12 @@ class Reading:
                 units.setdefault(key, []).append(change["id"])
         return [tuple(members) for members in units.values()]
 
+    def blame(self, change: str) -> str:
+        """State of a change; "improver" where all that it took part in went against the rest."""
+        state = str(self.changes[change]["state"]) if change in self.changes else ""
+        kinds = {cause["kind"] for cause in self.causes if change in cause["changes"]}
+        return "improver" if kinds == {"improver"} else state
+
     def joint(self, one: Sequence[str], other: Sequence[str]) -> float | None:
         """What two units do beyond the sum of both; of one with itself, what it does alone."""
         if one == other:
