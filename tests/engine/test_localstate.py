@@ -43,6 +43,27 @@ def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
         state.close()
 
 
+def test_one_may_be_used_by_many_threads(tmp_path: Path) -> None:
+    state = LocalState(tmp_path)
+    failed: list[BaseException] = []
+
+    def use(name: str) -> None:
+        try:
+            for number in range(200):
+                state.put({f"{name} {number}": number})
+                assert state.get(f"{name} {number}") == number
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=use, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+    state.close()
+
+
 def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"not a database, by far" * 100)
     state = LocalState(tmp_path)

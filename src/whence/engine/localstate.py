@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from _thread import allocate_lock
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class LocalState:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state.db"
+        self._lock = allocate_lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
@@ -73,7 +75,8 @@ class LocalState:
 
     def get(self, key: str) -> Any:
         """The value kept under `key`, or None."""
-        row = self._db.execute("SELECT value FROM cache WHERE key = ?", (key,)).fetchone()
+        with self._lock:
+            row = self._db.execute("SELECT value FROM cache WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def get_many(self, prefix: str, names: Iterable[str]) -> dict[str, Any]:
@@ -88,9 +91,10 @@ class LocalState:
     def put(self, values: Mapping[str, Any]) -> None:
         """Keep each value under its key, in one transaction."""
         rows = [(k, json.dumps(v, separators=(",", ":"))) for k, v in values.items()]
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", rows)
-        self._db.execute("COMMIT")
+        with self._lock:  # worlds may be opened in several threads
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", rows)
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         self._db.close()

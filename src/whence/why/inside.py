@@ -34,13 +34,11 @@ def refine_causes(
     out: dict[str, Refinement] = {}
     if finding.verdict not in ("explained", "unexplained"):
         return out
-    everything = frozenset(range(laboratory.size))
     done: set[int] = set()
     for cause in finding.causes:
-        # Of an overlap the others must be off for the one to be seen.
         for unit in sorted(cause.units - done):
             done.add(unit)
-            context = everything - (cause.units - {unit}) if cause.kind == "overlap" else everything
+            context = _context_of(laboratory, finding, cause.kind, unit)
             for place in laboratory.mixer.found.units[unit]:
                 change = laboratory.mixer.found.changes[place]
                 before = laboratory.spent.cpu_s
@@ -56,6 +54,29 @@ def refine_causes(
                     out[change.id] = replace(found, rebuilds=spent / unit_s if unit_s else 0.0)
                     say(f"looked inside {change.id}")
     return out
+
+
+def _context_of(laboratory: Laboratory, finding: Finding, kind: str, unit: int) -> frozenset[int]:
+    """What else is on the candidate's side while a unit is looked into.
+
+    Everything, unless other causes hide what this one does: then these are taken back.
+    """
+    everything = frozenset(range(laboratory.size))
+    others = frozenset[int]().union(*(cause.units for cause in finding.causes)) - {unit}
+    if kind in ("interaction", "inseparable") or not others:
+        return everything
+    choices = [everything, everything - others]
+    try:
+        outcomes = laboratory.evaluate(
+            [Mix(flipped, 0) for on in choices for flipped in (on, on - {unit})]
+        )
+    except OutOfBudget:
+        return everything
+    effects = [
+        abs(on.value - off.value) if on.value is not None and off.value is not None else 0.0
+        for on, off in (outcomes[:2], outcomes[2:])
+    ]
+    return choices[effects.index(max(effects))]
 
 
 class _Inside:
@@ -96,7 +117,7 @@ class _Inside:
         partition = ""
         if len(new) > 1 or len(old) > 1:
             guilty = self._guilty_parts(old, new, changed, target, reverted)
-            partition = ", ".join(guilty)
+            partition = ", ".join(guilty) if len(guilty) < len(new) else ""
         shared = [part for part in guilty if part in old]
         if not shared or gone:
             text = partition or ", ".join([*changed, *gone])

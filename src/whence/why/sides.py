@@ -17,7 +17,6 @@ from whence.graph.world import World
 from whence.store.catalog.records import BuildRow, TaskRow
 from whence.why.statements import Statement, split
 
-
 #: What storing and loading values of a format imports, where that takes long.
 _CODECS = {"table": ("pandas", "pyarrow"), "skops": ("skops.io",), "tensors": ("torch",)}
 
