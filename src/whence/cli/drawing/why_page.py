@@ -267,12 +267,12 @@ def _change_table(reading: Reading, changes: Iterable[Json]) -> str:
         place = reading.values(change) or str(change["where"])
         lines.append(
             f"<tr><td>{change_name(change['id'])}</td>"
+            f'<td><span class="chip {kind}">{escape(state)}</span></td>'
             f'<td class="soft">{escape(KINDS.get(change["kind"], str(change["kind"])))}</td>'
             f'<td class="facts">{breakable(place)}</td>'
-            f'<td><span class="chip {kind}">{escape(state)}</span></td>'
             f'<td class="facts">{escape(change["reason"])}</td></tr>'
         )
-    heads = "".join(f'<th scope="col">{h}</th>' for h in ("change", "", "what", "state", "why"))
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("change", "state", "kind", "what", "why"))
     return (
         f'<div class="scroll all"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
