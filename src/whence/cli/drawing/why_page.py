@@ -133,7 +133,8 @@ def _figure(title: str, lead: str, inner: str) -> str:
 def _sides(reading: Reading) -> str:
     if not reading.has_sides:
         return ""
-    lead = "One dot a seed, a line at the mean; the band is the mean’s interval."
+    lead = "One dot a seed, a line at the mean; the band is the mean’s interval. Differences are "
+    lead += "taken seed by seed, so that what the two share of the noise drops out."
     if reading.verdict == "noise":
         lead += " The two cannot be told apart: no change is to blame."
     return _figure("The two builds at each seed", lead, charts.sides(reading))

@@ -382,6 +382,10 @@ class Reading:
         near = RESTORED * abs(self.delta["mean"])
         return bool(apart <= max(near, self.half(one), self.half(other)))
 
+    def _is_undone(self, band: Json, back: Json) -> bool:
+        """Whether nothing is left of a cause: as without all of it, or better than that."""
+        return self._is_near(band, back) or (band["mean"] - back["mean"]) * self.delta["mean"] < 0
+
     def checks(self, cause: Json) -> list[Check]:
         """What taking the changes back does, as it was measured."""
         back = cause["reverted"]
@@ -391,12 +395,13 @@ class Reading:
         ones = {k: b for k, b in cause["reverted_one"].items() if is_number(b["mean"])}
         said: list[Check] = []
         if ones and n > 1:
-            undone = [back is not None and self._is_near(band, back) for band in ones.values()]
+            undone = [back is not None and self._is_undone(band, back) for band in ones.values()]
             if len(ones) == n and all(undone):
                 return [self._either(list(ones.values()), n)]
             for (name, band), holds in zip(ones.items(), undone, strict=True):
                 names = together([short(change) for change in name.split(" + ")])
-                said.append(Check(f"reverting {names} gives {self.figure(band['mean'])}", holds))
+                does = "restores" if self.is_restored(band) else "gives"
+                said.append(Check(f"reverting {names} {does} {self.figure(band['mean'])}", holds))
         if back is not None:
             many = "both" if n == 2 else "all of them"
             them = many if n > 1 else "them" if len(cause["changes"]) > 1 else "it"
