@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import finalize
 
@@ -31,6 +32,7 @@ class LocalState:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state.db"
+        self._writing = Lock()  # threads share one connection, which has one transaction
         try:
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
@@ -88,9 +90,10 @@ class LocalState:
     def put(self, values: Mapping[str, Any]) -> None:
         """Keep each value under its key, in one transaction."""
         rows = [(k, json.dumps(v, separators=(",", ":"))) for k, v in values.items()]
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", rows)
-        self._db.execute("COMMIT")
+        with self._writing:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?)", rows)
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         self._db.close()
