@@ -184,3 +184,19 @@ def test_a_scale_of_one_value_has_room_around_it() -> None:
         scale = Scale.of([value])
         assert scale.low < value < scale.high
         assert scale.at(value) == "50.00%"
+
+
+def test_reverting_one_may_leave_less_than_the_baseline_had() -> None:
+    given: Any = document("pair")
+    cause = given["why"]["causes"][0]
+    one, two = cause["reverted_one"]
+    cause["reverted_one"][one] = {"mean": 0.9, "low": 0.9, "high": 0.9}
+    reading = Reading(given)
+    assert reading.checks(cause) == [("reverting either one undoes it: 0.900 and 0.824", True)]
+    cause["reverted_one"][one] = {"mean": 0.76, "low": 0.76, "high": 0.76}
+    assert reading.checks(cause) == [
+        ("reverting prep.fill_missing gives 0.760", False),
+        ("reverting flights restores 0.824", True),
+        ("reverting both restores 0.824", True),
+    ]
+    assert two == "source:flights"

@@ -128,7 +128,12 @@ def explanation(**parts: Any) -> Explanation:
         "nodes": NODES,
         "edges": EDGES,
     }
-    return Explanation(**{**made, **parts})
+    made |= parts
+    if made["metric"] != "auc":
+        name = {"auc": made["metric"]}
+        made["nodes"] = {name.get(node, node): ids for node, ids in made["nodes"].items()}
+        made["edges"] = tuple((up, name.get(down, down)) for up, down in EDGES)
+    return Explanation(**made)
 
 
 def single() -> Explanation:

@@ -70,3 +70,24 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     state.put({"a": [1]})
     assert state.get("a") == [1]
     state.close()
+
+
+def test_threads_of_one_project_write_at_once(tmp_path: Path) -> None:
+    state = LocalState(tmp_path)
+    refused: list[BaseException] = []
+
+    def write(name: str) -> None:
+        try:
+            for number in range(200):
+                state.put({f"{name}{i}": number for i in range(20)})
+        except BaseException as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=write, args=(f"t{i}-",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not refused, refused
+    assert state.get_many("", [f"t{i}-19" for i in range(4)]) == {f"t{i}-19": 199 for i in range(4)}
+    state.close()

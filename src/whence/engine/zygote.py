@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ _SURVIVING = ("jemalloc_bg_thd",)
 
 
 class Zygote:
-    """The process that workers are forks of.
+    """The process that workers are forks of; it is started with the first of them.
 
     Parameters
     ----------
@@ -35,14 +36,21 @@ class Zygote:
     """
 
     def __init__(self, modules: Iterable[str], env: Mapping[str, str]) -> None:
-        self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._modules, self._env = list(modules), dict(env)
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> socket.socket:
+        sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), *modules],
+            [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()],
-            env=dict(env),
+            env=self._env,
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
+        return sock
 
     @staticmethod
     def is_possible() -> bool:
@@ -52,16 +60,21 @@ class Zygote:
     def fork(self, handle: int) -> Forked | None:
         """A worker on the connection `handle`; None where it must be started in another way."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [handle]))]
-        try:
-            self._sock.sendmsg([b"fork"], rights)
-            pid = int(self._sock.recv(64) or _REFUSED)
-        except OSError:  # it died, of a library that does so when it is imported
-            return None
+        with self._lock:
+            if self._sock is None:  # not before the first worker is needed
+                self._sock = self._start()
+            try:
+                self._sock.sendmsg([b"fork"], rights)
+                pid = int(self._sock.recv(64) or _REFUSED)
+            except OSError:  # it died, of a library that does so when it is imported
+                return None
         return None if pid == _REFUSED else Forked(pid)
 
     @property
     def cpu_s(self) -> float:
         """CPU seconds that importing has cost so far."""
+        if self._process is None:
+            return 0.0
         try:
             with open(f"/proc/{self._process.pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
@@ -71,8 +84,10 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote; its workers go on."""
-        self._sock.close()
-        self._process.wait(10)
+        if self._sock is not None and self._process is not None:
+            self._sock.close()
+            self._process.kill()  # it may be in the middle of an import
+            self._process.wait()
 
 
 class Forked:

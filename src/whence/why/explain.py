@@ -84,6 +84,9 @@ def explain(
         progress=progress,
     )
     try:
+        for side in (a, b):
+            for digest in side.outputs(metric).values():
+                laboratory.number(project.stores.catalog.get_artifact(digest))
         result = investigate(
             laboratory,
             tolerance=tolerance,

@@ -21,6 +21,8 @@ FEW_VALUES = 400
 LISTED = 4
 #: What makes a condition a little less natural: a range, a part of a date.
 RANGE, DERIVED = 0.004, 0.002
+#: A condition that nearly all rows meet is none.
+MOST = 0.9
 #: Of rows under a condition that changed: below this it says too little.
 PRECISE = 0.5
 
@@ -71,7 +73,9 @@ def predicates(
         for one, other in itertools.combinations([*whole[:12], *parts], 2)
         if (joined := _both(one, other, changed)) is not None
     ]
-    found = [p for p in [*singles, *pairs] if p.precision >= PRECISE and not p.rows.all()]
+    base = float(changed.mean())
+    needed = max(PRECISE, base + 0.5 * (1 - base))  # else it says little beyond "most rows"
+    found = [p for p in [*singles, *pairs] if p.precision >= needed and p.rows.mean() <= MOST]
     unique: dict[str, Predicate] = {p.text: p for p in found}
     return sorted(unique.values(), key=lambda p: -p.score)[:most]
 

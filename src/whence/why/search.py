@@ -307,6 +307,7 @@ class _Search:
 
 
 def _sides(board: Board, verdict: str) -> Finding:
+    """Both sides as far as they are known, at one seed at least."""
     everything = board.everything
     seeds = board.seeds_of(NOTHING, everything)
     old, new = (board.values(s, seeds) for s in (NOTHING, everything))
@@ -329,11 +330,10 @@ def _with(finding: Finding, verdict: str, *, notes: list[str], **parts: object) 
 
 
 def _unknown(board: Board, note: str) -> Finding:
-    try:
+    if board.seeds_of(NOTHING, board.everything):
         return _with(_sides(board, ""), "out of budget", notes=[note])
-    except ValueError:  # not one seed is known on both sides
-        nothing = Band(0.0, 0.0, 0.0)
-        return Finding("out of budget", {}, {}, nothing, nothing, nothing, (), notes=(note,))
+    unknown = Band(float("nan"), float("nan"), float("nan"))
+    return Finding("out of budget", {}, {}, unknown, unknown, unknown, (), notes=(note,))
 
 
 def _of_failure(board: Board, first: Outcome, last: Outcome) -> Finding:

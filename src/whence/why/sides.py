@@ -66,7 +66,10 @@ class Side:
             for name in self.selected
             if nodes[name].spec.kind != "source"
             for module in self.session.closure(name).externals
-            if module.partition(".")[0] not in ("whence", *self.session.vendored)
+            if not any(
+                module == own or module.startswith(f"{own}.")
+                for own in ("whence", *self.session.vendored)
+            )
         }
 
     def outputs(self, node: str) -> dict[Key, Digest]:

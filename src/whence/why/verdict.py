@@ -199,4 +199,16 @@ class Explanation:
     edges: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **asdict(self)}
+        found: dict[str, Any] = _without_nan({"schema": SCHEMA, **asdict(self)})
+        return found
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what is no number there is null."""
+    if isinstance(value, float):
+        return value if value == value else None
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return value

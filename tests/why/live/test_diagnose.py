@@ -62,7 +62,7 @@ def put(table: pa.Table, **columns: object) -> pa.Table:
 
 def verdict(current: pa.Table, **options: object) -> LiveVerdict:
     chosen = {"metric": "auc", **options}
-    return diagnose(rows(4000, 2), current, label="late", features=FEATURES, score=score, **chosen)  # type: ignore[arg-type]
+    return diagnose(rows(8000, 2), current, label="late", features=FEATURES, score=score, **chosen)  # type: ignore[arg-type]
 
 
 def test_nothing_happened() -> None:
@@ -119,9 +119,12 @@ def test_other_outcomes_in_one_origin_are_a_concept_shift_there() -> None:
 
 
 def test_other_shares_of_the_outcomes_are_a_label_shift() -> None:
-    pool = rows(30_000, 9)
-    kept = np.where(pool.column("late").to_numpy(False), 0.03, 0.25)
-    found = verdict(pool.filter(np.random.default_rng(0).random(30_000) < kept), metric="brier")
+    windows = []
+    for seed, late_share, other_share in ((9, 0.25, 0.03), (10, 0.03, 0.25)):
+        pool = rows(30_000, seed)
+        kept = np.where(pool.column("late").to_numpy(False), late_share, other_share)
+        windows.append(pool.filter(np.random.default_rng(seed).random(30_000) < kept))
+    found = diagnose(*windows, label="late", features=FEATURES, score=score, metric="brier")
     assert (found.kind, found.features) == ("label shift", ())
     assert found.shares["label shift"] > 0.7
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from whence.cli.drawing.why_reading import Reading, Row, Step, is_number, percent
+from whence.cli.drawing.why_figures import is_number
+from whence.cli.drawing.why_reading import Reading, Row, Step, percent
 
 #: Height of a row's drawing, in pixels, and the middle of it.
 _TALL, _STRIP = 46, 30

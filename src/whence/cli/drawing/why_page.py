@@ -133,7 +133,8 @@ def _figure(title: str, lead: str, inner: str) -> str:
 def _sides(reading: Reading) -> str:
     if not reading.has_sides:
         return ""
-    lead = "One dot a seed, a line at the mean; the band is the mean’s interval."
+    lead = "One dot a seed, a line at the mean; the band is the mean’s interval. Differences are "
+    lead += "taken seed by seed, so that what the two share of the noise drops out."
     if reading.verdict == "noise":
         lead += " The two cannot be told apart: no change is to blame."
     return _figure("The two builds at each seed", lead, charts.sides(reading))
@@ -267,12 +268,12 @@ def _change_table(reading: Reading, changes: Iterable[Json]) -> str:
         place = reading.values(change) or str(change["where"])
         lines.append(
             f"<tr><td>{change_name(change['id'])}</td>"
+            f'<td><span class="chip {kind}">{escape(state)}</span></td>'
             f'<td class="soft">{escape(KINDS.get(change["kind"], str(change["kind"])))}</td>'
             f'<td class="facts">{breakable(place)}</td>'
-            f'<td><span class="chip {kind}">{escape(state)}</span></td>'
             f'<td class="facts">{escape(change["reason"])}</td></tr>'
         )
-    heads = "".join(f'<th scope="col">{h}</th>' for h in ("change", "", "what", "state", "why"))
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("change", "state", "kind", "what", "why"))
     return (
         f'<div class="scroll all"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from whence.cli.drawing.why_figures import Figures, is_number
 from whence.cli.words import count, duration, listed
 
 Json = Mapping[str, Any]
@@ -86,11 +87,6 @@ class Row:
         return math.fsum(self.known) / len(self.known) if self.known else None
 
 
-def is_number(value: object) -> bool:
-    """Whether there is a finite number: a side that crashed has none."""
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def short(change: str) -> str:
     """A change without its kind: "code:prep.clean" is "prep.clean".
 
@@ -122,7 +118,7 @@ def together(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
-class Reading:
+class Reading(Figures):
     """One explanation, read.
 
     Parameters
@@ -132,90 +128,11 @@ class Reading:
     """
 
     def __init__(self, document: Json) -> None:
-        self.why: Json = document["why"]
-        self.metric = str(self.why["metric"])
-        self.verdict = str(self.why["verdict"])
+        super().__init__(document["why"])
         self.causes: Sequence[Json] = self.why["causes"]
         self.changes: dict[str, Json] = {c["id"]: c for c in self.why["changes"]}
-        self.before, self.after = self.why["baseline"], self.why["candidate"]
-        self.delta = self.why["delta"]
-        self.decimals = self._decimals()
-
-    # -- figures ------------------------------------------------------------------------------
-
-    def _decimals(self) -> int:
-        """Decimals that leave the difference (or, without one, the spread) two digits."""
-        old, new = self.before["band"]["mean"], self.after["band"]["mean"]
-        level = max([abs(v) for v in (old, new) if is_number(v)], default=1.0)
-        scale = abs(self.delta["mean"]) if is_number(self.delta["mean"]) else 0.0
-        if self.verdict == "noise":
-            scale = max(scale, self.half(self.delta))
-        if not scale:
-            scale = level / 100
-        if not scale:
-            return 3
-        wanted = 1 - math.floor(math.log10(scale))
-        return min(max(wanted, 3 if level < 10 else 0), 9)
-
-    def figure(self, value: object, signed: bool = False) -> str:
-        """A value of the metric, or a difference."""
-        if not is_number(value):
-            return "–"
-        number = float(value)  # type: ignore[arg-type]
-        text = f"{number:{'+' if signed else ''},.{self.decimals}f}"
-        if not any(c in "123456789" for c in text):
-            text = text.lstrip("+-")
-            if number:  # too small for the common precision, but not nothing
-                text = f"{number:{'+' if signed else ''}.1g}"
-        return text.replace("-", "−")
-
-    def half(self, band: Json) -> float:
-        """Half the width of an interval."""
-        if not all(is_number(band[key]) for key in ("low", "high")):
-            return 0.0
-        return float(band["high"] - band["low"]) / 2
-
-    def band(self, band: Json | None, signed: bool = False) -> str:
-        """ "−0.093 ± 0.006"; the interval's ends where it is lopsided."""
-        if band is None or not is_number(band["mean"]):
-            return "–"
-        mean, half = self.figure(band["mean"], signed), self.half(band)
-        if not half:
-            return mean
-        if abs((band["low"] + band["high"]) / 2 - band["mean"]) > 0.1 * half:
-            low, high = (self.figure(band[key], signed) for key in ("low", "high"))
-            return f"{mean} [{low}, {high}]"
-        return f"{mean} ± {self.figure(half)}"
 
     # -- the whole ----------------------------------------------------------------------------
-
-    @property
-    def has_sides(self) -> bool:
-        """Whether the metric could be made on both sides."""
-        return all(is_number(side["band"]["mean"]) for side in (self.before, self.after)) and not (
-            self.before["error"] or self.after["error"]
-        )
-
-    def side(self, side: Json) -> str:
-        """The metric of one side, or that there is none."""
-        if side["error"] or not is_number(side["band"]["mean"]):
-            return "crashes" if side["error"] else "unknown"
-        return self.figure(side["band"]["mean"])
-
-    def direction(self) -> str:
-        """ "worse" or "better", where the metric has a direction and the difference is real."""
-        mean = self.delta["mean"]
-        if self.verdict in ("noise", "unchanged", "failure") or not self.has_sides or not mean:
-            return ""
-        if self.why["better"] not in ("higher", "lower"):
-            return ""
-        return "better" if (mean > 0) == (self.why["better"] == "higher") else "worse"
-
-    def is_harm(self, effect: float) -> bool:
-        """Whether a difference of this sign is for the worse; like the whole one if unknown."""
-        if self.why["better"] in ("higher", "lower"):
-            return bool((effect < 0) == (self.why["better"] == "higher"))
-        return bool(effect * (self.delta["mean"] or 0.0) > 0)
 
     def difference(self) -> str:
         """The difference with its interval, and what it means beside the noise."""
@@ -382,6 +299,10 @@ class Reading:
         near = RESTORED * abs(self.delta["mean"])
         return bool(apart <= max(near, self.half(one), self.half(other)))
 
+    def _is_undone(self, band: Json, back: Json) -> bool:
+        """Whether nothing is left of a cause: as without all of it, or better than that."""
+        return self._is_near(band, back) or (band["mean"] - back["mean"]) * self.delta["mean"] < 0
+
     def checks(self, cause: Json) -> list[Check]:
         """What taking the changes back does, as it was measured."""
         back = cause["reverted"]
@@ -391,12 +312,13 @@ class Reading:
         ones = {k: b for k, b in cause["reverted_one"].items() if is_number(b["mean"])}
         said: list[Check] = []
         if ones and n > 1:
-            undone = [back is not None and self._is_near(band, back) for band in ones.values()]
+            undone = [back is not None and self._is_undone(band, back) for band in ones.values()]
             if len(ones) == n and all(undone):
                 return [self._either(list(ones.values()), n)]
             for (name, band), holds in zip(ones.items(), undone, strict=True):
                 names = together([short(change) for change in name.split(" + ")])
-                said.append(Check(f"reverting {names} gives {self.figure(band['mean'])}", holds))
+                does = "restores" if self.is_restored(band) else "gives"
+                said.append(Check(f"reverting {names} {does} {self.figure(band['mean'])}", holds))
         if back is not None:
             many = "both" if n == 2 else "all of them"
             them = many if n > 1 else "them" if len(cause["changes"]) > 1 else "it"

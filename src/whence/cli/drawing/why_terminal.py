@@ -95,7 +95,7 @@ def _grid(*rows: tuple[RenderableType, RenderableType], label: int = 11) -> Tabl
 def _facts(reading: Reading) -> RenderableType:
     why = reading.why
     old, new = (reading.side(side) for side in (reading.before, reading.after))
-    moved = _text(f"{old} → {new}", "name")
+    moved = _text("").append(f"{old} → {new}", style="name")
     if direction := reading.direction():
         moved.append(f"  {direction}", style="bad" if direction == "worse" else "ok")
     moved.append(f"  ({reading.before['label']} → {reading.after['label']}", style="quiet")
@@ -134,9 +134,9 @@ def _bands(reading: Reading) -> RenderableType:
 
 
 def _cause(reading: Reading, cause: Json, number: int) -> list[RenderableType]:
-    head = _text(f"{number}  {reading.heading(cause)}", "name")
+    head = _text("").append(f"{number}  {reading.heading(cause)}", style="name")
     if figures := reading.figures(cause):
-        head.append(f"  {figures}", style="")
+        head.append(f"  {figures}")
     parts: list[RenderableType] = [head]
     for change in cause["changes"]:
         parts.append(_indented(_change(reading, cause, change)))
@@ -163,12 +163,12 @@ def _cause(reading: Reading, cause: Json, number: int) -> list[RenderableType]:
 
 def _change(reading: Reading, cause: Json, change: str) -> RenderableType:
     report = reading.changes.get(change, {})
-    said = _text(short(change), "name")
+    said = _text("").append(short(change), style="name")
     facts = reading.place(change, reading.refinement(cause, change))
     if report and (values := reading.values(report)):
         facts.insert(0, values)
     if facts:
-        said.append(f"  {' · '.join(facts)}", style="")
+        said.append(f"  {' · '.join(facts)}")
     kind = str(report.get("kind", change.partition(":")[0]))
     return _grid((KINDS.get(kind, kind), said), label=7)
 
@@ -210,7 +210,7 @@ def _list(reading: Reading, cause: Json, rows: list[Row]) -> RenderableType:
 
 
 def _refinement(reading: Reading, found: Json) -> list[RenderableType]:
-    title = _text(f"inside {short(found['change'])}", "kind")
+    title = _text("").append(f"inside {short(found['change'])}", style="kind")
     said = [reading.rows(found), found["note"], reading.proof(found)]
     if facts := "; ".join(filter(None, said)):
         title.append(f"  {facts}", style="quiet")

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from whence.why.live.metrics import Floats, Metric
     from whence.why.live.study import Study
 
-#: One-sided level of the test against noise; half of what is promised at most (2 %).
-NOISE_LEVEL = 0.01
+#: One-sided level of the test against noise; 2 % of false alarms are promised at most, and the
+#: metrics of small windows have heavier tails than a normal distribution.
+NOISE_LEVEL = 0.005
 #: Below this fit, no explanation is given.
 LEAST_FIT = 0.15
 
