@@ -134,6 +134,8 @@ def test_every_mix_is_what_editing_by_hand_gives(
         lab.close()
         assert len(project.builds()) == 2  # mixes are no builds that a user asked for
         assert project.row("latest").id == "b2"
+        assert project.build("total").id == "b2"  # nothing to do, whatever was mixed
+        assert {t.node for t in project.status().tasks if t.state == "stale"} == set()
     for flipped in sets[::3]:
         by_hand.write(FILES)
         by_hand.configure(["pipe"], 'vendored = ["vendored_lib"]\n')

@@ -153,7 +153,7 @@ class Builder:
         status = "failed" if failed else "ok"
         assert self.build_id is not None
         self.catalog.finish_build(
-            self.build_id, f"mix {status}" if self.mix else status, self.counts
+            self.build_id, status, self.counts
         )
         return status
 
@@ -359,7 +359,9 @@ class Builder:
             host=socket.gethostname(),
             user=_user(),
         )
-        self.build_id = self.catalog.start_build(start, owner=self.owner, new_texts=texts)
+        self.build_id = self.catalog.start_build(
+            start, owner=self.owner, new_texts=texts, mix=self.mix
+        )
 
     def _world(self) -> tuple[Digest, dict[str, str]]:
         session = self.session

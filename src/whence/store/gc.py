@@ -182,7 +182,8 @@ def _kept_builds(db: Database, keep_builds: int, keep_days: float) -> dict[int, 
     """Builds that stay, each with the strongest reason."""
     kept: dict[int, str] = {}
     newest = db.query(
-        "SELECT build_id FROM builds WHERE status = 'ok' ORDER BY build_id DESC LIMIT ?",
+        "SELECT build_id FROM builds WHERE status = 'ok' AND build_id > 0 "
+        "ORDER BY build_id DESC LIMIT ?",
         (max(keep_builds, 0),),
     )
     # Failed builds between good ones count as recent, but do not push good ones out.

@@ -15,15 +15,22 @@ from whence.store.leases import Owner, is_alive
 
 _COLUMNS = "build_id, started, finished, status, world, owner, details, counts"
 
-#: Mixes, the counterfactual worlds of `whence why`, are builds that nobody asked for by name.
-_NO_MIX = "status NOT LIKE 'mix%'"
+#: Mixes, the counterfactual worlds of `whence why`, are builds that nobody asked for by name: they
+#: have numbers below 0, so that the builds of people are numbered without gaps.
+_NO_MIX = "build_id > 0"
 
 #: After this silence a build on another machine is taken for dead. Longer than for leases: its
 #: results are protected as long as it might come back.
 SILENCE_S = 3600.0
 
 
-def start(db: Database, what: BuildStart, owner: Owner, new_texts: Mapping[str, str] | None) -> int:
+def start(
+    db: Database,
+    what: BuildStart,
+    owner: Owner,
+    new_texts: Mapping[str, str] | None,
+    mix: bool = False,
+) -> int:
     """See `Catalog.start_build`."""
     details: dict[str, Any] = {
         "targets": what.targets,
@@ -41,14 +48,24 @@ def start(db: Database, what: BuildStart, owner: Owner, new_texts: Mapping[str, 
         leasing.beat(db, owner)
         if new_texts:
             texts.insert_texts(db, new_texts)
+        values = (time.time(), what.world, owner.token, to_json(details))
+        if mix:
+            ((lowest,),) = db.query("SELECT MIN(build_id) FROM builds")
+            build_id = min(lowest or 0, 0) - 1
+            db.write(
+                "INSERT INTO builds (build_id, started, status, world, owner, details, counts) "
+                "VALUES (?, ?, 'running', ?, ?, ?, '{}')",
+                (build_id, *values),
+            )
+            return int(build_id)
         ((build_id,),) = db.query(
             "INSERT INTO builds (started, status, world, owner, details, counts) "
             "VALUES (?, 'running', ?, ?, ?, '{}') RETURNING build_id",
-            (time.time(), what.world, owner.token, to_json(details)),
+            values,
         )
         return int(build_id)
 
-    build_id = db.transact(work)
+    build_id = db.transact(work, exclusive=mix)  # two mixes must not take one number
     db.known_owners.add(owner.token)
     return build_id
 
@@ -114,7 +131,7 @@ def number_of(build: int | str) -> int | None:
 
 
 def _unknown(db: Database, name: str, number: int | None) -> UnknownId:
-    rows = db.query("SELECT build_id FROM builds ORDER BY build_id DESC LIMIT 8")
+    rows = db.query(f"SELECT build_id FROM builds WHERE {_NO_MIX} ORDER BY build_id DESC LIMIT 8")
     known = ", ".join(f"b{build_id}" for (build_id,) in rows)
     if not known:
         return UnknownId(f"There is no build {name!r}: nothing was built.", "run `whence build`.")
@@ -136,8 +153,8 @@ def listing(db: Database, limit: int, before: int | None) -> list[BuildRow]:
 
 def latest(db: Database, status: str | None) -> BuildRow | None:
     """The newest build of a status."""
-    where, values = (f"WHERE {_NO_MIX}", ()) if status is None else ("WHERE status = ?", (status,))
-    sql = f"SELECT {_COLUMNS} FROM builds {where} ORDER BY build_id DESC LIMIT 1"
+    where, values = ("", ()) if status is None else ("AND status = ?", (status,))
+    sql = f"SELECT {_COLUMNS} FROM builds WHERE {_NO_MIX} {where} ORDER BY build_id DESC LIMIT 1"
     for row in db.query(sql, values):
         return _row(db, row)
     return None

@@ -292,10 +292,19 @@ class Catalog:
     # -- builds -------------------------------------------------------------------------------
 
     def start_build(
-        self, start: BuildStart, *, owner: Owner, new_texts: Mapping[str, str] | None = None
+        self,
+        start: BuildStart,
+        *,
+        owner: Owner,
+        new_texts: Mapping[str, str] | None = None,
+        mix: bool = False,
     ) -> int:
-        """Record that a build starts; builds left "running" by the dead become "interrupted"."""
-        return builds.start(self.database, start, owner, new_texts)
+        """Record that a build starts; builds left "running" by the dead become "interrupted".
+
+        A `mix`, a counterfactual that nobody asked for by name, gets a number below 0: it is in no
+        list of builds and is never the latest.
+        """
+        return builds.start(self.database, start, owner, new_texts, mix)
 
     def finish_build(
         self, build_id: int, status: str, counts: Mapping[str, int] | None = None

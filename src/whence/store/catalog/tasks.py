@@ -198,7 +198,8 @@ def last(db: Database, node: str, partition: str) -> TaskRow | None:
         f"SELECT {_COLUMNS} FROM build_tasks "
         "WHERE build_id = ? AND node = ? AND partition = ? AND output IS NOT NULL"
     )
-    for (build_id,) in db.query("SELECT build_id FROM builds ORDER BY build_id DESC"):
+    numbers = "SELECT build_id FROM builds WHERE build_id > 0 ORDER BY build_id DESC"
+    for (build_id,) in db.query(numbers):
         for row in db.query(sql, (build_id, node, partition)):
             return _row(row)
     return None
@@ -210,7 +211,7 @@ def last_of_all(db: Database) -> dict[tuple[str, str], TaskRow]:
     sql = f"""
         SELECT {columns} FROM build_tasks t JOIN (
           SELECT node, partition, MAX(build_id) AS newest FROM build_tasks
-          WHERE output IS NOT NULL GROUP BY node, partition
+          WHERE output IS NOT NULL AND build_id > 0 GROUP BY node, partition
         ) n ON t.build_id = n.newest AND t.node = n.node AND t.partition = n.partition
     """
     return {(row[1], row[2]): _row(row) for row in db.query(sql)}
