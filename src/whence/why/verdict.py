@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -199,4 +200,16 @@ class Explanation:
     edges: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **asdict(self)}
+        """The answer for `json.dumps`; None for a metric that could not be made."""
+        return {"schema": SCHEMA, **_finite(asdict(self))}
+
+
+def _finite(value: Any) -> Any:
+    """The value without NaN and infinity, for which JSON has no words."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_finite, value))
+    return value
