@@ -647,4 +647,4 @@ SAMPLES = {
 
 def document(name: str) -> Any:
     """A sample as the verb hands it to its views, after a way through JSON."""
-    return json.loads(json.dumps({"why": SAMPLES[name]().to_json()}))
+    return json.loads(json.dumps({"why": SAMPLES[name]().to_json()}, allow_nan=False))

@@ -152,9 +152,7 @@ class Builder:
         failed = self.counts["failed"] or self.counts["skipped"]
         status = "failed" if failed else "ok"
         assert self.build_id is not None
-        self.catalog.finish_build(
-            self.build_id, status, self.counts
-        )
+        self.catalog.finish_build(self.build_id, status, self.counts)
         return status
 
     def _outputs(self) -> dict[Key, str | None]:

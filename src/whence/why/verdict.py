@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -199,16 +200,16 @@ class Explanation:
     edges: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = _without_nan({"schema": SCHEMA, **asdict(self)})
-        return found
+        """The answer for `json.dumps`; None for a metric that could not be made."""
+        return {"schema": SCHEMA, **_finite(asdict(self))}
 
 
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: what is no number there is null."""
+def _finite(value: Any) -> Any:
+    """The value without NaN and infinity, for which JSON has no words."""
     if isinstance(value, float):
-        return value if value == value else None
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
+        return type(value)(map(_finite, value))
     return value

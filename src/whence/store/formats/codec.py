@@ -101,7 +101,8 @@ def resolve(text: str, *, missing_ok: bool = False) -> object:
 
     module, _, qualname = text.partition(":")
     try:
-        found: object = sys.modules.get(module) or import_module(module)
+        # Not from `sys.modules`: another thread may be in the middle of this very import.
+        found: object = import_module(module)
         for part in qualname.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
