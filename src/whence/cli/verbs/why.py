@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,6 +57,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the whole answer as one page, too.",
 )
+@click.option(
+    "--since",
+    metavar="MOMENT",
+    help="Nothing changed but the world: compare logged rows before and since then.",
+)
+@click.option("--until", metavar="MOMENT", help="With --since: leave out rows from then on.")
+@click.option("--table", metavar="NODE", help="With --since: the table of logged rows.")
+@click.option("--time", metavar="COLUMN", help="With --since: the column with their time.")
+@click.option("--label", metavar="COLUMN", help="With --since: the column with the truth.")
+@click.option(
+    "--replayed",
+    metavar="NODE",
+    help="With --since: the same rows with features made again from raw inputs.",
+)
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Mixes that are made at once.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @options.common
@@ -71,6 +85,12 @@ def command(
     without: tuple[str, ...],
     form: str,
     html: str | None,
+    since: str | None,
+    until: str | None,
+    table: str | None,
+    time: str | None,
+    label: str | None,
+    replayed: str | None,
     jobs: int | None,
     quiet: bool,
     project: str,
@@ -79,7 +99,7 @@ def command(
     """Say which changes moved METRIC between the builds BEFORE and AFTER.
 
     Both are builds (b3, latest, accepted), or commits written as OLD..NEW. Without them: the
-    accepted build against the working tree.
+    accepted build against the working tree. With --since: what happened to a live metric.
     """
     from whence.cli.drawing import why as drawing
     from whence.cli.output import console, deliver, write_json
@@ -90,6 +110,11 @@ def command(
         if not quiet and not as_json:
             sys.stderr.write(f"  {line}\n")
 
+    if since is not None:
+        return _live(
+            project, metric, as_json, since=since, until=until, table=table, time=time,
+            label=label, replayed=replayed, jobs=jobs,
+        )  # fmt: skip
     with Project.open(project) as opened:
         sides = _sides(opened, metric, before, after, jobs)
         if without:
@@ -118,6 +143,19 @@ def command(
         sys.stdout.write(drawing.markdown(document) + "\n")
     else:
         deliver(document, as_json, drawing.view)
+    return 0
+
+
+def _live(project: str, metric: str, as_json: bool, **options: Any) -> int:
+    """Diagnose a metric that moved while nothing changed but the world."""
+    from whence.cli.drawing.why_live import view
+    from whence.cli.output import deliver
+    from whence.engine.project import Project
+    from whence.why.live import explain_live
+
+    with Project.open(project) as opened:
+        found = explain_live(opened, metric, **options)
+    deliver({"live": found.to_json()}, as_json, view)
     return 0
 
 

@@ -8,5 +8,6 @@ against replayed ones) -> `study.py` (what each explanation would do to the metr
 from whence.why.live.diagnose import diagnose
 from whence.why.live.metrics import LiveError
 from whence.why.live.verdict import LiveVerdict
+from whence.why.live.windows import explain_live
 
-__all__ = ["diagnose", "LiveVerdict", "LiveError"]
+__all__ = ["LiveError", "LiveVerdict", "diagnose", "explain_live"]
