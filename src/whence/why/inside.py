@@ -115,15 +115,16 @@ class _Inside:
         gone = [part for part in old if part not in new]
         guilty = changed
         partition = ""
+        spec = self.mixer.b.session.graph.nodes[name].spec
         if len(new) > 1 or len(old) > 1:
             guilty = self._guilty_parts(old, new, changed, target, reverted)
-            partition = ", ".join(guilty) if len(guilty) < len(new) else ""
+            by = spec.options.get("partition_by")
+            partition = partition_text(by, guilty) if len(guilty) < len(new) else ""
         shared = [part for part in guilty if part in old]
         if not shared or gone:
             text = partition or ", ".join([*changed, *gone])
             return Refinement(self.change.id, partition=text, note="partitions came or went")
         tables = [self._table([side[part] for part in shared]) for side in (old, new)]
-        spec = self.mixer.b.session.graph.nodes[name].spec
 
         def evaluate(many: Sequence[pa.Table]) -> list[float | None]:
             values = [self._values(name, new, shared, table) for table in many]
@@ -249,6 +250,14 @@ class _Inside:
             target=sides[0],
             reverted=sides[1],
         )
+
+
+def partition_text(by: object, parts: Sequence[str]) -> str:
+    """Partitions as a condition: "month = 11" where a column makes them, else their names."""
+    names = ", ".join(parts)
+    if not isinstance(by, Sequence) or isinstance(by, str) or len(by) != 1 or not parts:
+        return names
+    return f"{by[0]} = {names}" if len(parts) == 1 else f"{by[0]} in ({names})"
 
 
 def _digest(parts: Mapping[str, Artifact], name: str) -> str:

@@ -172,6 +172,30 @@ def test_native_and_vendored_modules() -> None:
     assert other.digest != found.digest
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from prep.vend import lib\ndef node(a):\n    return lib.f(a)",
+        "from prep import vend\ndef node(a):\n    return vend.lib.f(a)",
+        "from .vend.lib import f\ndef node(a):\n    return f(a)",
+        "import prep.vend.lib\ndef node(a):\n    return prep.vend.lib.f(a)",
+        "from prep import vend\ndef node(a):\n    return getattr(vend, a).f(a)",
+    ],
+)
+@pytest.mark.parametrize("package", [True, False])
+def test_a_vendored_package_inside_a_package_of_the_project(line: str, package: bool) -> None:
+    sources = [
+        summarise(ModuleSource("prep.nodes", "prep/nodes.py", line, False)),
+        summarise(ModuleSource("prep", "prep/__init__.py", "", True)),
+        *[summarise(ModuleSource("prep.vend", "prep/vend/__init__.py", "", True))] * package,
+        summarise(
+            ModuleSource("prep.vend.lib", "prep/vend/lib/__init__.py", "def f(x): ...", True)
+        ),
+    ]
+    found = CodeTree(sources, {}, ["prep.vend.lib"]).closure("prep.nodes", "node", parameters=["a"])
+    assert found.externals == {"prep.vend.lib"}
+
+
 FACTORY = "def make(k):\n    def inner(a):\n        return a * k\n    return inner\nK = 1\n"
 
 

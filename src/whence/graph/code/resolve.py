@@ -135,6 +135,8 @@ class Names:
     def _absolute(
         self, module: str, chain: tuple[str, ...], seen: tuple[tuple[str, str], ...]
     ) -> list[Hit]:
+        if (vendored := self._vendored_in(module, chain)) is not None:
+            return [Hit(EXTERNAL, vendored, ".".join((module, *chain)))]
         if module in self.modules:
             if not chain:
                 return [Hit(MODULE, module, "", (), f"module {module} is used as a value")]
@@ -160,6 +162,13 @@ class Names:
             if self.is_project(child):
                 return self._absolute(child, chain[1:], seen)
         return [Hit(EXTERNAL, module, ".".join((module, *chain)))]
+
+    def _vendored_in(self, module: str, chain: tuple[str, ...]) -> str | None:
+        """The vendored package that attributes of a module of the project lead to."""
+        if not self.vendored:
+            return None
+        names = (".".join((module, *chain[:n])) for n in range(1, len(chain) + 1))
+        return next((name for name in names if name in self.vendored), None)
 
     def is_project(self, module: str) -> bool:
         """Whether a module is the project's own: its source is here, or its native file."""

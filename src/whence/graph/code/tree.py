@@ -444,6 +444,7 @@ class CodeTree:
             prefix = module + "."
             parts.edges |= {(m, WHOLE) for m in self.modules if m.startswith(prefix)}
             parts.edges |= {(m, BINARY) for m in self.native if m.startswith(prefix)}
+            parts.externals |= {m for m in self._names.vendored if m.startswith(prefix)}
 
     def _project_vertex(self) -> _Vertex:
         texts = [f"{m}={self.modules[m].digest}" for m in sorted(self.modules)]
