@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -56,4 +57,4 @@ def test_the_sentence_comes_first_and_everything_follows(monkeypatch: pytest.Mon
 
 
 def test_the_json_fits_its_schema() -> None:
-    validate("why-live", {"live": FOUND.to_json()})
+    validate("why-live", json.loads(json.dumps({"live": FOUND.to_json()})))
