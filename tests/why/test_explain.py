@@ -93,6 +93,23 @@ def test_another_seed_is_noise(project: Sandbox) -> None:
     assert answer.changes == ()
 
 
+def test_hidden_randomness_is_found_and_blames_nobody(project: Sandbox) -> None:
+    project.replace(
+        "pipe.py",
+        "import random\n    return random.Random(seed).random() / 1000",
+        "import random\n    return random.SystemRandom().random() * 10 + 0 * seed",
+    )
+
+    def harmless(sandbox: Sandbox) -> None:
+        sandbox.replace("pipe.py", "* 10 + 0 * seed", "* 10.0 + 0 * seed")
+
+    two_builds(project, harmless)
+    answer = why(project)
+    assert answer.verdict == "noise"
+    assert states(answer)["randomness:noise"] == "unmixable"
+    assert any("noise gave another value" in note for note in answer.notes)
+
+
 def test_a_candidate_that_fails(project: Sandbox) -> None:
     def broken(sandbox: Sandbox) -> None:
         sandbox.write({"rows.csv": "y\n1\n"})

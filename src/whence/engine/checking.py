@@ -42,10 +42,12 @@ def rerun_all(
     pool: Pool,
     targets: Sequence[str] = (),
     progress: Callable[[Rerun], None] | None = None,
+    keep: Callable[[Task], bool] | None = None,
 ) -> list[Rerun]:
     """Run every node again on its stored inputs and compare the values; stores no result.
 
-    Sources and nodes declared ``deterministic=False`` are left out.
+    Sources and nodes declared ``deterministic=False`` are left out, and tasks that are not to
+    `keep`.
 
     Raises
     ------
@@ -65,7 +67,8 @@ def rerun_all(
                     "run `whence build` first; the check compares with what it stored.",
                 )
             planner.settle(task, session.stores.catalog.get_artifact(fresh[0].output))
-            if task.node.spec.kind != "source" and task.node.spec.deterministic:
+            is_checked = task.node.spec.kind != "source" and task.node.spec.deterministic
+            if is_checked and (keep is None or keep(task)):
                 waiting.append(task)
     done: list[Rerun] = []
     waiting.reverse()

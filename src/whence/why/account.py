@@ -23,7 +23,14 @@ from whence.why.verdict import (
 class Account:
     """Tells a `Finding` about numbered units in the words of one pair of builds."""
 
-    def __init__(self, laboratory: Laboratory, finding: Finding, rebuild_executions: int) -> None:
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        finding: Finding,
+        rebuild_executions: int,
+        unseen: Sequence[str] = (),
+    ) -> None:
+        self.unseen = unseen
         self.lab, self.finding = laboratory, finding
         self.mixer = laboratory.mixer
         self.found = self.mixer.found
@@ -70,7 +77,10 @@ class Account:
             ),
             delta=finding.delta,
             seeds=tuple(self.lab.seedings[seed].label for seed in finding.seeds),
-            changes=tuple(self._change(i, change) for i, change in enumerate(self.found.changes)),
+            changes=(
+                *(self._change(i, change) for i, change in enumerate(self.found.changes)),
+                *(_randomness(name) for name in self.lab.unstable),
+            ),
             causes=causes,
             explained=1.0 - self._share_of_remainder(),
             remainder=finding.remainder,
@@ -191,6 +201,16 @@ class Account:
                 f"Installed now are other packages than the candidate was made with ({listed}): "
                 "mixes that ran ran with those."
             )
+        if self.lab.unstable:
+            names = ", ".join(self.lab.unstable)
+            notes.append(
+                f"{names} gave another value when run again on equal inputs: replicates were made "
+                "anew, and differences are judged against that randomness. Declare such nodes "
+                "deterministic=False, or take `seed`."
+            )
+        if self.unseen:
+            listed = ", ".join(self.unseen[:4]) + (" …" if len(self.unseen) > 4 else "")
+            notes.append(f"Not checked for hidden randomness, because dear: {listed}.")
         if self.found.unreached:
             notes.append(
                 f"{self.found.unreached} changed definitions do not reach '{self.metric}'."
@@ -251,6 +271,16 @@ class Account:
         count = len(first.changes) if first.kind in ("overlap", "inseparable") else 1
         flags = " ".join(f"--apply {change}" for change in first.changes[:count])
         return (f"{base} {flags}",)
+
+
+def _randomness(node: str) -> ChangeReport:
+    return ChangeReport(
+        f"randomness:{node}",
+        "randomness",
+        node,
+        state="unmixable",
+        reason="two runs on equal inputs gave different values",
+    )
 
 
 def _phrase(cause: Cause) -> str:

@@ -19,6 +19,7 @@ from whence.why.mixing import Mixer, seedings
 from whence.why.rows import sampling_error
 from whence.why.search import investigate
 from whence.why.sides import Side, open_side
+from whence.why.stability import unstable_nodes
 from whence.why.verdict import Explanation
 
 #: Replicates that the noise gate may go up to.
@@ -87,6 +88,7 @@ def explain(
         for side in (a, b):
             for digest in side.outputs(metric).values():
                 laboratory.number(project.stores.catalog.get_artifact(digest))
+        laboratory.unstable, unseen = unstable_nodes(laboratory)
         result = investigate(
             laboratory,
             tolerance=tolerance,
@@ -95,7 +97,7 @@ def explain(
             sampling_se=sampling_error(laboratory),
             report=progress,
         )
-        account = Account(laboratory, result, rebuild_executions)
+        account = Account(laboratory, result, rebuild_executions, unseen)
         searched = laboratory.rebuilds
         inside = refine_causes(laboratory, result, progress) if refine else {}
         return account.explanation(inside, searched, time.monotonic() - began)

@@ -73,6 +73,8 @@ class Laboratory:
         self.rebuild_cpu_s, self.budget, self.jobs = rebuild_cpu_s, budget, jobs
         self.progress = progress
         self.spent = Spent()
+        #: Nodes that no seed makes repeatable: then each replicate but the first runs anew.
+        self.unstable: list[str] = []
         self._known: dict[Mix, Outcome] = {}
         self._lock = threading.Lock()
         self._discovered: dict[str, Mapping[str, Any]] = {}
@@ -111,7 +113,9 @@ class Laboratory:
 
     def _worker(self, mix: Mix) -> Callable[[], Outcome]:
         flipped = self.mixer.flipped_ids(mix.flipped)
-        return lambda: self.make(self.mixer.draft(flipped, self.seedings[mix.seed]))
+        anew = bool(self.unstable) and mix.seed > 0
+        draft_of = self.mixer.draft
+        return lambda: self.make(draft_of(flipped, self.seedings[mix.seed]), anew=anew)
 
     def probe(self, units: Sequence[int]) -> list[str]:
         """See `Game`: replays the nodes that take a change, on the baseline, then the candidate."""
@@ -222,17 +226,21 @@ class Laboratory:
 
     # -- one mix ------------------------------------------------------------------------------
 
-    def make(self, draft: Draft, values: Mapping[Key, Digest] | None = None) -> Outcome:
+    def make(
+        self, draft: Draft, values: Mapping[Key, Digest] | None = None, anew: bool = False
+    ) -> Outcome:
         """Build the metric in one world.
 
         Parameters
         ----------
         values : mapping, optional
             (node, partition) -> artifact that the node has here, whatever its recipe says.
+        anew : bool
+            Whether every node runs, whatever the store has.
         """
         began = time.monotonic()
         try:
-            outcome = self._build(draft, {**draft.values, **(values or {})})
+            outcome = self._build(draft, {**draft.values, **(values or {})}, anew)
         except WhenceError as error:
             outcome = Outcome(None, "", error.cause)
         if self.progress is not None:
@@ -251,16 +259,18 @@ class Laboratory:
             pool.close()
             raise
 
-    def _build(self, draft: Draft, values: Mapping[Key, Digest]) -> Outcome:
+    def _build(self, draft: Draft, values: Mapping[Key, Digest], anew: bool) -> Outcome:
         session, pool = self.open(draft)
         try:
-            return self._outcome_of(session, pool, values)
+            return self._outcome_of(session, pool, values, anew)
         finally:
             self.put_back(pool)
 
-    def _outcome_of(self, session: Session, pool: Pool, values: Mapping[Key, Digest]) -> Outcome:
+    def _outcome_of(
+        self, session: Session, pool: Pool, values: Mapping[Key, Digest], anew: bool
+    ) -> Outcome:
         metric = self.mixer.metric
-        builder, cpu_s, executions = self._run(session, pool, [metric], values)
+        builder, cpu_s, executions = self._run(session, pool, [metric], values, anew)
         artifact = builder.planner.artifacts.get((metric, ""))
         if artifact is None:
             tasks = builder.planner.tasks.values()
@@ -275,10 +285,17 @@ class Laboratory:
         pool: Pool,
         targets: Sequence[str],
         values: Mapping[Key, Digest],
+        anew: bool = False,
     ) -> tuple[Builder, float, int]:
         """Build targets; the builder, the CPU seconds and the executions that it took."""
         builder = Builder(
-            session, targets, pool, argv=("why", self.mixer.metric), recorded=values, mix=True
+            session,
+            targets,
+            pool,
+            argv=("why", self.mixer.metric),
+            recorded=values,
+            mix=True,
+            from_scratch=anew,
         )
         builder.run()
         tasks = list(builder.planner.tasks.values())

@@ -43,7 +43,8 @@ class ChangeReport:
     id : str
         "code:prep.clean", "source:flights", "param:model.depth", "distribution:scikit-learn".
     kind : str
-        "code", "source", "param", "distribution", "file".
+        "code", "source", "param", "distribution", "file", or "randomness" of a node that gave
+        another value when it was run again.
     before, after : str
         Values or versions where they can be said in a few characters, else "".
     where : str
