@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.support import validate
 from tests.engine.project_fixture import Sandbox, put, sandbox
 from tests.why.test_mixing import code, constant, data, library, start
 
+from whence.cli.drawing.why import html, view
+from whence.cli.output import console
 from whence.engine.project import Project
 from whence.errors import ConfigError, GraphError, UnknownId, ValueFault, WhenceError
 from whence.why import Explanation, build_commit, build_without, explain
@@ -107,6 +111,9 @@ def test_hidden_randomness_is_found_and_blames_nobody(project: Sandbox) -> None:
     answer = why(project)
     assert answer.verdict == "noise"
     assert states(answer)["randomness:noise"] == "unmixable"
+    validate("why", json.loads(json.dumps({"why": answer.to_json()})))
+    console(io.StringIO()).print(view({"why": answer.to_json()}))
+    assert "noise" in html({"why": answer.to_json()})
     assert any("noise gave another value" in note for note in answer.notes)
 
 

@@ -22,6 +22,7 @@ KINDS = {
     "param": "param",
     "distribution": "package",
     "file": "file",
+    "randomness": "chance",
 }
 #: State of a change -> how it reads after a number, in the order of interest.
 STATES = {
