@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-system lint types layers docs-check check bench clean
+.PHONY: help venv demo tour test test-system lint types layers docs-check check bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ venv: $(READY) ## set up the environment in .venv
 
 demo: $(READY) ## from raw flights to a traced live prediction
 	@$(BIN)/python examples/flights/demo.py
+
+tour: $(READY) ## which change moved the metric: why, step by step
+	@$(BIN)/python examples/flights/tour.py
 
 test: $(READY) ## unit tests and doctests
 	@$(BIN)/python -m pytest -n auto
