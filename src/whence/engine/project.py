@@ -196,7 +196,7 @@ class Project:
                 except HitsLost:
                     if attempt == PLANS - 1:
                         raise
-            made = self.made(builder, outcome)
+            made = self._made(builder, outcome)
             self.stores.save()
             if made.ok and not in_process:
                 receipts.write(
@@ -264,15 +264,14 @@ class Project:
                     if task.output and not session.graph.nodes[task.node].spec.deterministic
                 },
             )
-            made = self.made(builder, builder.run())
+            made = self._made(builder, builder.run())
         finally:
             pool.close()
         before = {_label(task): task.output or "" for task in tasks}
         after = {task.label: task.digest for task in made.tasks}
         return made, compare("value", before, after)
 
-    def made(self, builder: Builder, outcome: str) -> Build:
-        """The build that a builder ended with."""
+    def _made(self, builder: Builder, outcome: str) -> Build:
         build_id = builder.build_id if builder.build_id is not None else builder.current
         assert build_id is not None
         row = self.stores.catalog.get_build(build_id)

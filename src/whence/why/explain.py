@@ -194,8 +194,9 @@ def build_without(
             argv=("why", metric, "--apply", *without),
             recorded=draft.values,
         )
-        outcome = builder.run()
+        builder.run()
         laboratory.put_back(pool)
     finally:
         laboratory.close()
-    return project.made(builder, outcome)
+    number = builder.build_id if builder.build_id is not None else builder.current
+    return project.get_build(f"b{number}")
