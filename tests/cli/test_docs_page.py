@@ -57,7 +57,11 @@ def test_exit_codes_are_in_the_page() -> None:
 def test_every_verb_has_a_schema() -> None:
     from jsonschema import Draft202012Validator
 
-    assert {p.name.partition(".")[0] for p in SCHEMAS.glob("*.json")} == {*VERBS, "error", "why-live"}
+    assert {p.name.partition(".")[0] for p in SCHEMAS.glob("*.json")} == {
+        *VERBS,
+        "error",
+        "why-live",
+    }
     text = (SCHEMAS.parent / "json.md").read_text(encoding="utf-8")
     for path in SCHEMAS.glob("*.json"):
         Draft202012Validator.check_schema(json.loads(path.read_text()))

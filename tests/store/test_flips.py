@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whence.store.flips import ADDED, REMOVED, align, changed_cells, revert
+from whence.store.flips import ADDED, REMOVED, align, changed_cells, revert, shared_rows
 
 OLD = pa.table({"id": [1, 2, 3, 4], "x": [1.0, None, float("nan"), 4.0], "s": list("abcd")})
 NEW = pa.table({"id": [4, 3, 2, 9], "x": [4.0, float("nan"), float("nan"), 9.0], "s": list("dzbe")})
@@ -58,6 +58,14 @@ def test_a_column_whose_type_changed() -> None:
     aligned = align(old, new)
     assert changed_cells(aligned)["x"].all()
     assert revert(aligned, {"x": None}).column("x").to_pylist() == ["1", "b"]
+
+
+def test_the_part_of_rows_that_is_shared() -> None:
+    assert shared_rows(OLD, NEW) == 3 / 4
+    assert shared_rows(OLD, NEW.filter(pa.array([True, False, False, True]))) == 1 / 2
+    assert shared_rows(OLD.drop_columns(["id"]), NEW) is None
+    assert shared_rows(OLD.rename_columns(["k", "x", "s"]), NEW.rename_columns(["k", "x", "s"]),
+                       ["k"]) == 3 / 4  # fmt: skip
 
 
 @st.composite

@@ -117,6 +117,44 @@ def test_hidden_randomness_is_found_and_blames_nobody(project: Sandbox) -> None:
     assert any("noise gave another value" in note for note in answer.notes)
 
 
+TESTED = """
+    import pandas as pd
+    from whence.models import proportion_interval
+
+    rows = wh.files("rows.csv")
+
+    @wh.table(key="id")
+    def holdout(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["id"] % 2 == 0]
+
+    @wh.metric(better="higher")
+    def accuracy(holdout: pd.DataFrame):
+        return proportion_interval(holdout["hit"])
+"""
+
+
+def hits(ids: range, every: int) -> str:
+    return "id,hit\n" + "".join(f"{i},{int(i // 2 % every > 0)}\n" for i in ids)
+
+
+def test_other_test_rows_are_noise_unless_the_difference_is_large(sandbox: Sandbox) -> None:
+    sandbox.write({"pipe.py": TESTED, "rows.csv": hits(range(400), 5)})
+    sandbox.configure(["pipe"])
+    sandbox.build("accuracy")
+    sandbox.write({"rows.csv": hits(range(1000, 1400), 6)})
+    sandbox.build("accuracy")
+    assert why(sandbox, "accuracy").verdict == "noise"
+    # The same difference on the same rows is what the change did.
+    sandbox.write({"rows.csv": hits(range(400), 6)})
+    sandbox.build("accuracy")
+    with Project.open(sandbox.root) as opened:
+        assert explain(opened, "accuracy", "b1", "b3").verdict == "explained"
+    sandbox.write({"rows.csv": hits(range(2000, 2400), 2)})
+    sandbox.build("accuracy")
+    with Project.open(sandbox.root) as opened:
+        assert explain(opened, "accuracy", "b1", "b4").verdict == "explained"
+
+
 def test_a_candidate_that_fails(project: Sandbox) -> None:
     def broken(sandbox: Sandbox) -> None:
         sandbox.write({"rows.csv": "y\n1\n"})

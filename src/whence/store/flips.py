@@ -71,6 +71,22 @@ def align(before: pa.Table, after: pa.Table, key: Sequence[str] = ()) -> Alignme
     return _alignment(before, after, *found, "by whole rows")
 
 
+def shared_rows(before: pa.Table, after: pa.Table, key: Sequence[str] = ()) -> float | None:
+    """The part of the smaller table's rows that the other has too, by what identifies them.
+
+    By `key`, else by a column called id or ending so; None where nothing identifies rows.
+    """
+    chosen = [tuple(key)] if key else [
+        (name,) for name in _shared_columns(before, after) if name.lower().endswith("id")
+    ]  # fmt: skip
+    for columns in chosen:
+        if all(name in before.column_names and name in after.column_names for name in columns):
+            found = _match(before, after, columns)
+            if found is not None:
+                return float(len(found[0]) / max(1, min(before.num_rows, after.num_rows)))
+    return None
+
+
 def _alignment(before: pa.Table, after: pa.Table, left: Rows, right: Rows, how: str) -> Alignment:
     import numpy as np
 

@@ -7,12 +7,12 @@ from statistics import NormalDist
 from typing import Any
 
 from whence.engine.history import partitions_of
-from whence.store.flips import align
+from whence.store.flips import shared_rows
 from whence.store.formats import decode, decode_union
 from whence.why.laboratory import Laboratory
 from whence.why.sides import Side
 
-#: Test rows count as the same where at least this part of them is matched.
+#: Test rows count as the same where at least this part of the smaller set is matched.
 SAME_ROWS = 0.5
 
 
@@ -31,18 +31,19 @@ def sampling_error(laboratory: Laboratory) -> float:
 
 
 def _same_rows(a: Side, b: Side, metric: str) -> bool:
-    """Whether the tables that the metric takes have mostly the same rows on both sides."""
+    """Whether the tables that the metric takes have mostly the same rows on both sides.
+
+    Rows that nothing identifies count as the same: what a change does to them, dropping some for
+    instance, is an effect of that change.
+    """
     names = [edge.node for edge in b.session.graph.nodes[metric].inputs]
     for name in names:
         tables = [_table(side, name) for side in (a, b)]
         if tables[0] is None or tables[1] is None:
             continue
-        if tables[0].num_rows == tables[1].num_rows:
-            continue
         key = b.session.graph.nodes[name].spec.key
-        aligned = align(tables[0], tables[1], key)
-        most = max(tables[0].num_rows, tables[1].num_rows)
-        if len(aligned.right) < SAME_ROWS * most:
+        shared = shared_rows(tables[0], tables[1], key)
+        if shared is not None and shared < SAME_ROWS:
             return False
     return True
 
