@@ -273,3 +273,13 @@ def test_the_command(project: Sandbox) -> None:
         [*run, "b1", "b2", "--apply", "source:rows"], cwd=project.root, capture_output=True,
         text=True, check=True,
     ).stdout  # fmt: skip
+
+
+def test_asking_again_runs_nothing(project: Sandbox) -> None:
+    two_builds(project, data, constant)
+    first = why(project)
+    again = why(project)
+    assert first.cost.executions > 0
+    assert again.cost.executions == 0
+    assert again.cost.rebuilds == again.cost.refinement_rebuilds == 0.0
+    assert again.causes == first.causes

@@ -178,6 +178,14 @@ class Account:
             budget=self.lab.budget,
         )
 
+    def _to_take_back(self, cause: Cause) -> list[str]:
+        """The fewest changes of a cause whose reverting undoes it."""
+        if cause.kind == "interaction" and cause.reverted_one:
+            return _nearest(cause, self.finding.before.mean).split(" + ")
+        if cause.kind in ("overlap", "inseparable"):
+            return list(cause.changes)
+        return list(cause.changes[:1])
+
     def _blame(self) -> dict[str, tuple[str, ...]]:
         out: dict[str, tuple[str, ...]] = dict.fromkeys(self.mixer.b.selected, ())
         for change in self.found.changes:
@@ -267,10 +275,14 @@ class Account:
         worse = [cause for cause in causes if cause.kind != "improver"]
         if not worse:
             return ()
-        first = worse[0]
-        count = len(first.changes) if first.kind in ("overlap", "inseparable") else 1
-        flags = " ".join(f"--apply {change}" for change in first.changes[:count])
+        flags = " ".join(f"--apply {change}" for change in self._to_take_back(worse[0]))
         return (f"{base} {flags}",)
+
+
+def _nearest(cause: Cause, baseline: float) -> str:
+    """Of an interaction, the changes that, taken back, leave the metric nearest to what it was."""
+    apart = {ids: abs(band.mean - baseline) for ids, band in cause.reverted_one.items()}
+    return min(apart, key=apart.__getitem__)
 
 
 def _randomness(node: str) -> ChangeReport:

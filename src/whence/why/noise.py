@@ -110,11 +110,3 @@ def band(values: Sequence[float]) -> Band:
     error = math.sqrt(_squares(values) / (n - 1) / n)
     half = quantile(1 - SHOWN, n - 1) * error
     return Band(mean, mean - half, mean + half)
-
-
-def band_of(mean: float, n: int, noise: Noise) -> Band:
-    """The interval of a mean difference over `n` seeds."""
-    if noise.is_none or noise.sd == 0.0:
-        return Band(mean, mean, mean)
-    half = quantile(1 - SHOWN, noise.freedom) * noise.sd / math.sqrt(n)
-    return Band(mean, mean - half, mean + half)

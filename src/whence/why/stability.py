@@ -18,8 +18,12 @@ SAMPLE = 0.25
 def unstable_nodes(laboratory: Laboratory) -> tuple[list[str], list[str]]:
     """Nodes of the candidate that were seen to be unstable; and those that were not looked at."""
     chosen, left = _sample(laboratory)
-    if not chosen:
-        return [], left
+    state = laboratory.stores.state
+    name = f"stable:{laboratory.stores.catalog.store_id}:{laboratory.mixer.b.row.id}"
+    known = state.get(name) or {}
+    names = sorted({key[0] for key in chosen})
+    if all(node in known for node in names):
+        return [node for node in names if not known[node]], left
     everything = frozenset(range(laboratory.size))
     mixer = laboratory.mixer
     draft = mixer.draft(mixer.flipped_ids(everything), laboratory.seedings[0])
@@ -35,7 +39,9 @@ def unstable_nodes(laboratory: Laboratory) -> tuple[list[str], list[str]]:
     finally:
         laboratory.put_back(pool)
     laboratory.spent.cpu_s += sum(chosen.values())
-    return sorted({run.node for run in found if not run.same and not run.error}), left
+    unstable = sorted({run.node for run in found if not run.same and not run.error})
+    state.put({name: {**known, **{node: node not in unstable for node in names}}})
+    return unstable, left
 
 
 def _sample(laboratory: Laboratory) -> tuple[dict[Key, float], list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
@@ -251,9 +251,3 @@ def _in_order(statements: Sequence[Statement]) -> list[Statement]:
     for place in sorted(range(len(statements)), key=lambda i: statements[i].kind != "future"):
         put(place)
     return out
-
-
-def defined(entries: Collection[Entry]) -> dict[str, Entry]:
-    """Entries by each dotted name that they bind, and by their keys."""
-    out = {f"{entry.module}.{name}": entry for entry in entries for name in entry.names}
-    return out | {entry.key: entry for entry in entries}
