@@ -106,6 +106,11 @@ def test_no_difference_at_all() -> None:
     assert investigate(Made(5, effects(("1", 0.01))), tolerance=0.02).verdict == "noise"
 
 
+def test_rounding_is_no_difference() -> None:
+    game = Made(3, effects(("1", 1e-14)), link=lambda x: 0.75 + x)
+    assert investigate(game).verdict == "unchanged"
+
+
 def test_a_candidate_that_crashes() -> None:
     finding = investigate(Made(8, broken=sets([2, 5])))
     assert finding.verdict == "failure"

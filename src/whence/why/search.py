@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from whence.why import noise
-from whence.why.board import Board, Units
+from whence.why.board import DUST, Board, Units
 from whence.why.crashes import find_failure, merge_inseparable
 from whence.why.estimate import Estimated, FoundCause, estimate
 from whence.why.game import Game, Outcome, OutOfBudget
@@ -132,7 +132,8 @@ def _gate(
         old, new = (board.values(s, seeds) for s in (NOTHING, everything))
         digests = [[board.outcome(s, seed).digest for seed in seeds]
                    for s in (NOTHING, everything)]  # fmt: skip
-        if digests[0] == digests[1]:
+        pairs = zip(old, new, strict=True)
+        if digests[0] == digests[1] or all(abs(b - a) <= DUST * abs(a) for a, b in pairs):
             return False, True
         is_random = any(len(set(found)) > 1 for found in digests)
         board.noise = noise.spread(old, new) if is_random and n > 1 else NONE
