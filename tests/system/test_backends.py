@@ -23,8 +23,10 @@ from tests.system.many import (
     wait_for,
     write_layers,
 )
+from tests.why.test_mixing import FILES, code, constant, data, library
 
 from whence.engine.project import Project
+from whence.why import explain
 
 __all__ = ["postgres_server", "postgres_url", "sandbox"]
 
@@ -168,3 +170,20 @@ def test_gc_on_every_backend(sandbox: Sandbox, places: str) -> None:
         )
         assert report.blobs > 0
         assert project.load("latest", "n0079") == second["n0079"]
+
+
+def test_why_on_every_backend(sandbox: Sandbox, places: str) -> None:
+    """Mixes are made by several threads on one catalog, whichever it is."""
+    sandbox.write(FILES)
+    sandbox.configure(["pipe"], f'vendored = ["vendored_lib"]\n{places}')
+    sandbox.build("total")
+    for edit in (data, constant, code, library):
+        edit(sandbox)
+    sandbox.build("total")
+    with Project.open(sandbox.root) as project:
+        answer = explain(project, "total", "b1", "b2", jobs=3)
+        assert [build.id for build in project.builds()] == ["b2", "b1"]
+    assert answer.verdict == "explained"
+    blamed = {change for cause in answer.causes for change in cause.changes}
+    assert {"source:rows", "distribution:vendored_lib"} <= blamed
+    assert answer.remainder.mean == pytest.approx(0.0, abs=1e-9)

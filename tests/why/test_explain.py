@@ -226,6 +226,17 @@ def test_bad_input(project: Sandbox) -> None:
                 explain(opened, asked["metric"], asked["before"], asked["after"])
 
 
+def test_builds_of_two_projects(project: Sandbox) -> None:
+    project.build("total")
+    for name in ("pipe.py", "prep.py"):
+        project.path(name).rename(project.path(f"other_{name}"))
+    project.replace("other_pipe.py", "from prep", "from other_prep")
+    project.configure(["other_pipe"], 'vendored = ["vendored_lib"]\n')
+    project.build("total")
+    with pytest.raises(ConfigError, match="no module in common"):
+        why(project)
+
+
 def git(root: Path, *words: str) -> None:
     who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)

@@ -125,6 +125,12 @@ def open_sides(project: Project, metric: str, before: str, after: str) -> tuple[
     if faults:
         raise faults[0]
     a, b = sides
+    if not set(a.paths()) & set(b.paths()):
+        raise ConfigError(
+            f"Builds {a.row.id} and {b.row.id} have no module in common: they look like builds of "
+            "two projects that share a catalog.",
+            "compare two builds of one project; `whence runs` lists them.",
+        )
     if not _was_tried(a, metric) or not _was_tried(b, metric):
         missing = next(side for side in sides if not _was_tried(side, metric))
         raise ConfigError(
