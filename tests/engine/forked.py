@@ -96,7 +96,7 @@ def forked_worker(zygote: Zygote) -> type[WorkerProcess]:
     """What to put in the place of `whence.engine.pool.WorkerProcess`."""
 
     class ForkedWorker(WorkerProcess):
-        def __init__(self, setup: Setup, threads: int, other: object = None) -> None:
+        def __init__(self, setup: Setup, threads: int, *others: object) -> None:
             ours, theirs = socket.socketpair()
             pid = zygote.fork(theirs.fileno(), {**os.environ, "PYTHONHASHSEED": "0"})
             theirs.close()

@@ -12,6 +12,7 @@ from tests.engine.project_fixture import Sandbox
 from whence.engine.project import Project
 from whence.engine.session import scan_environment
 from whence.why.changes import Differences, find_changes
+from whence.why.environments import Environments
 from whence.why.game import Mix
 from whence.why.laboratory import Laboratory
 from whence.why.mixing import Mixer, seedings
@@ -101,8 +102,9 @@ def start(root: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 def differences(project: Project, metric: str = "total") -> tuple[Mixer, Differences]:
     environment = scan_environment(project.stores)
     a, b = (open_side(project.stores, project.row(n), metric, environment) for n in ("b1", "b2"))
-    found = find_changes(a, b, project.config.vendored)
-    return Mixer(a, b, found, metric), found
+    environments = Environments(project.stores, environment)
+    found = find_changes(a, b, project.config.vendored, environments)
+    return Mixer(a, b, found, metric, environments), found
 
 
 def laboratory(mixer: Mixer, seeds: int = 2) -> Laboratory:

@@ -25,12 +25,18 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 _MAIN = "import sys; from whence.engine.worker import main; main(sys.argv[1:])"
 
 
-def worker_environment(threads: int) -> dict[str, str]:
-    """The environment variables of a worker whose numerical libraries may use so many threads."""
+def worker_environment(threads: int, overlay: str = "") -> dict[str, str]:
+    """The environment variables of a worker whose numerical libraries may use so many threads.
+
+    Packages in the folder `overlay` come before installed ones.
+    """
     env = {**os.environ, "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
     # These libraries each take all cores by default; the workers share them.
     for name in THREAD_VARIABLES:
         env.setdefault(name, str(threads))
+    if overlay:
+        known = env.get("PYTHONPATH")
+        env["PYTHONPATH"] = os.pathsep.join([overlay, *([known] if known else [])])
     return env
 
 
@@ -41,14 +47,16 @@ class WorkerDied(WhenceError):
 class WorkerProcess:
     """One spawned worker."""
 
-    def __init__(self, setup: Setup, threads: int, zygote: Zygote | None = None) -> None:
+    def __init__(
+        self, setup: Setup, threads: int, zygote: Zygote | None = None, overlay: str = ""
+    ) -> None:
         ours, theirs = socket.socketpair()
         handle = theirs.fileno()
         forked = zygote.fork(handle) if zygote is not None else None
         self.process: Forked | subprocess.Popen[bytes] = forked or subprocess.Popen(
             [sys.executable, "-P", "-c", _MAIN, str(handle)],
             pass_fds=[handle],
-            env=worker_environment(threads),
+            env=worker_environment(threads, overlay),
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
@@ -160,10 +168,11 @@ class Pool:
         *,
         threads: int | None = None,
         zygote: Zygote | None = None,
+        overlay: str = "",
     ) -> None:
         self.setup, self.jobs, self.in_process = setup, 1 if in_process else jobs, in_process
         self.threads = threads or max(1, (os.cpu_count() or 1) // self.jobs)
-        self.zygote = zygote
+        self.zygote, self.overlay = zygote, overlay
         self.workers: list[WorkerProcess | LocalWorker] = []
 
     def add(self) -> WorkerProcess | LocalWorker:
@@ -172,7 +181,7 @@ class Pool:
         if self.in_process:
             worker = LocalWorker(self.setup)
         else:
-            worker = WorkerProcess(self.setup, self.threads, self.zygote)
+            worker = WorkerProcess(self.setup, self.threads, self.zygote, self.overlay)
         self.workers.append(worker)
         return worker
 

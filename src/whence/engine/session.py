@@ -198,21 +198,24 @@ def make_setup(stores: Stores, tree: Digest, in_process: bool = False) -> Setup:
     )
 
 
-def scan_environment(stores: Stores) -> Environment:
-    """This interpreter's distributions, from the cache where nothing was installed since."""
+def scan_environment(stores: Stores, overlay: str = "") -> Environment:
+    """This interpreter's distributions, from the cache where nothing was installed since.
+
+    With `overlay`, a folder that goes first on the module path, as workers there see them.
+    """
     config = stores.config
     # What a worker would have: not the folder of the script that happens to run here.
     script = os.path.dirname(os.path.realpath(sys.argv[0])) if sys.argv[0] else ""
     path = [p for p in sys.path if p and os.path.realpath(p) != script]
-    cached = stores.state.get("environment")
+    cached = None if overlay else stores.state.get("environment")
     environment = Environment.open(
-        path,
+        [overlay, *path] if overlay else path,
         cached=cached,
         project_root=config.root,
         project_roots=[str(config.root / folder) for folder in config.roots],
         stats=stores.stats,
     )
-    if environment.to_json() is not cached:
+    if not overlay and environment.to_json() is not cached:
         stores.state.put({"environment": environment.to_json()})
     return environment
 

@@ -235,7 +235,9 @@ class Account:
         return [
             f"{name} {version} → {here.get(name, 'absent')}"
             for name, version in sorted(recorded.items())
-            if not name.startswith("vendored:") and here.get(name) != version
+            if not name.startswith("vendored:")
+            and here.get(name) != version
+            and not any(c.is_installed and c.name == name for c in self.found.changes)
         ]
 
     # -- words --------------------------------------------------------------------------------

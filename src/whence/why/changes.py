@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from whence.engine.environment import interpreter
 from whence.graph.digest import canonical_json
 from whence.graph.nodes import NodeSpec
+from whence.why.environments import Environments, NotInstallable
 from whence.why.sides import Side, read_statements
 from whence.why.statements import LOOSE, Entry, pair
 
@@ -38,6 +39,7 @@ class Change:
     where: str = ""
     nodes: frozenset[str] = frozenset()
     blocked: str = ""
+    is_installed: bool = False  # a package, laid over the installed ones where it must be
 
 
 @dataclass(slots=True)
@@ -61,7 +63,9 @@ class Differences:
     unreached: int
 
 
-def find_changes(a: Side, b: Side, vendored: Iterable[str]) -> Differences:
+def find_changes(
+    a: Side, b: Side, vendored: Iterable[str], environments: Environments
+) -> Differences:
     """The changes that the metric may feel, from `a` to `b`."""
     read_statements(a, b)
     entries = {
@@ -75,7 +79,7 @@ def find_changes(a: Side, b: Side, vendored: Iterable[str]) -> Differences:
         *_param_changes(a, b),
         *_folder_changes(a, b, vendored),
         *_file_changes(a, b, vendored),
-        *_installed_changes(a, b),
+        *_installed_changes(a, b, environments),
     ]
     found = Differences(changes, [], entries, _companions(a, b, code, entries), unreached)
     found.units = _units(a, b, found)
@@ -322,7 +326,7 @@ def _file_changes(a: Side, b: Side, vendored: Iterable[str]) -> list[Change]:
     return out
 
 
-def _installed_changes(a: Side, b: Side) -> list[Change]:
+def _installed_changes(a: Side, b: Side, environments: Environments) -> list[Change]:
     """Installed packages that differ, of those that the metric's nodes reach."""
     sides: list[dict[str, str]] = []
     for side in (a, b):
@@ -331,7 +335,6 @@ def _installed_changes(a: Side, b: Side) -> list[Change]:
             if task.recipe in side.recipes:
                 reached.update(side.recipes[task.recipe].environment)
         sides.append({k: v for k, v in reached.items() if not k.startswith("vendored:")})
-    here = {**b.session.environment.lock(), **interpreter()}
     out = []
     for name in sorted({*sides[0], *sides[1]}):
         old, new = sides[0].get(name), sides[1].get(name)
@@ -342,11 +345,23 @@ def _installed_changes(a: Side, b: Side) -> list[Change]:
             for task in b.tasks
             if task.recipe in b.recipes and name in b.recipes[task.recipe].environment
         )
-        reason = f"{name} {old} is not installed here, {here.get(name, 'nor any other version')} is"
-        out.append(
-            Change(f"distribution:{name}", "distribution", name, name, old, new, "", nodes, reason)
-        )
+        change = Change(f"distribution:{name}", "distribution", name, name, old, new, "", nodes)
+        change.blocked = _why_not_installable(name, (old, new), environments)
+        change.is_installed = not change.blocked
+        out.append(change)
     return out
+
+
+def _why_not_installable(name: str, versions: Iterable[str], environments: Environments) -> str:
+    """Why a package cannot be had in one of these versions; "" where it can."""
+    if name in interpreter():
+        return f"a build runs on one interpreter: {name} cannot be mixed"
+    for version in versions:
+        try:
+            environments.with_versions({name: version})
+        except NotInstallable as error:
+            return error.cause
+    return ""
 
 
 # -- units ------------------------------------------------------------------------------------

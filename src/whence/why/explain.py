@@ -13,6 +13,7 @@ from whence.engine.session import scan_environment
 from whence.errors import ConfigError, GraphError, did_you_mean
 from whence.why.account import Account
 from whence.why.changes import find_changes
+from whence.why.environments import Environments
 from whence.why.inside import refine_causes
 from whence.why.laboratory import Laboratory
 from whence.why.mixing import Mixer, seedings
@@ -73,8 +74,9 @@ def explain(
     """
     began = time.monotonic()
     a, b = open_sides(project, metric, before, after)
-    found = find_changes(a, b, project.config.vendored)
-    mixer = Mixer(a, b, found, metric)
+    environments = Environments(project.stores, b.session.environment)
+    found = find_changes(a, b, project.config.vendored, environments)
+    mixer = Mixer(a, b, found, metric, environments)
     rebuild_cpu_s, rebuild_executions = cold_cost(b if b.outputs(metric) else a)
     laboratory = Laboratory(
         mixer,
@@ -174,7 +176,8 @@ def build_without(
         There is no such change, or it cannot be mixed.
     """
     a, b = open_sides(project, metric, before, after)
-    found = find_changes(a, b, project.config.vendored)
+    environments = Environments(project.stores, b.session.environment)
+    found = find_changes(a, b, project.config.vendored, environments)
     known = {found.changes[i].id: unit for unit, members in enumerate(found.units) for i in members}
     for name in without:
         if name not in known:
@@ -185,7 +188,7 @@ def build_without(
                 if near
                 else f"the changes: {', '.join(known) or 'none'}.",
             )
-    mixer = Mixer(a, b, found, metric)
+    mixer = Mixer(a, b, found, metric, environments)
     laboratory = Laboratory(
         mixer, seedings(b, b, 1), rebuild_cpu_s=0.0, budget=float("inf"), jobs=jobs or 1
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from whence.engine.build import Builder
-from whence.engine.environment import Environment
 from whence.engine.pool import Pool, worker_environment
 from whence.engine.session import Session, make_setup, open_world
 from whence.engine.tasks import Key
@@ -24,6 +23,9 @@ from whence.why.game import Mix, Outcome, OutOfBudget
 from whence.why.mixing import Draft, Mixer, Seeding
 
 T = TypeVar("T")
+
+#: A rebuild that takes less CPU time counts as this much against the budget.
+LEAST_S = 1.0
 
 
 @dataclass(slots=True)
@@ -69,7 +71,6 @@ class Laboratory:
     ) -> None:
         self.mixer, self.seedings = mixer, seedings
         self.stores = mixer.a.session.stores
-        self.environment: Environment = mixer.b.session.environment
         self.rebuild_cpu_s, self.budget, self.jobs = rebuild_cpu_s, budget, jobs
         self.progress = progress
         self.spent = Spent()
@@ -81,7 +82,7 @@ class Laboratory:
         # As many as the builds that are compared had: other numbers of threads may round otherwise.
         own = self.stores.config.jobs or os.cpu_count() or 1
         self.threads = max(1, (os.cpu_count() or 1) // own)
-        self._forks: Zygote | None = None
+        self._forks: dict[str, Zygote] = {}
         self._idle: list[Pool] = []  # of mixes that are done; their code is imported already
 
     @property
@@ -95,17 +96,21 @@ class Laboratory:
     @property
     def cpu_s(self) -> float:
         """CPU seconds spent so far: on nodes, and on importing their libraries."""
-        return self.spent.cpu_s + (self._forks.cpu_s if self._forks is not None else 0.0)
+        return self.spent.cpu_s + sum(zygote.cpu_s for zygote in self._forks.values())
 
     @property
     def rebuilds(self) -> float:
         """Rebuilds spent so far."""
         return self.cpu_s / self.rebuild_cpu_s if self.rebuild_cpu_s else 0.0
 
+    def _is_spent(self) -> bool:
+        # What takes no time need not be saved; nor does importing depend on what is asked.
+        return self.spent.cpu_s >= self.budget * max(self.rebuild_cpu_s, LEAST_S)
+
     def evaluate(self, mixes: Sequence[Mix]) -> list[Outcome]:
         """See `Game`."""
         new = [mix for mix in dict.fromkeys(mixes) if mix not in self._known]
-        if new and self.rebuilds >= self.budget:
+        if new and self._is_spent():
             raise OutOfBudget
         made = self.run_all([self._worker(mix) for mix in new])
         self._known.update(zip(new, made, strict=True))
@@ -164,7 +169,7 @@ class Laboratory:
 
     def _values_of(self, flipped: frozenset[int], targets: Sequence[str]) -> dict[Key, str] | None:
         """Digests of some nodes' values in a mix at the first seed; None where one crashed."""
-        if self.rebuilds >= self.budget:
+        if self._is_spent():
             raise OutOfBudget
         draft = self.mixer.draft(self.mixer.flipped_ids(flipped), self.seedings[0])
         try:
@@ -193,28 +198,31 @@ class Laboratory:
         for pool in self._idle:
             pool.close()
         self._idle.clear()
-        if self._forks is not None:
-            self._forks.close()
-            self._forks = None
+        for zygote in self._forks.values():
+            zygote.close()
+        self._forks.clear()
 
-    def _pool(self, tree: Digest) -> Pool:
+    def _pool(self, tree: Digest, overlay: str) -> Pool:
         """A worker for code of this tree, all of it for the one who asks."""
         setup = make_setup(self.stores, tree)
         with self._lock:
             for pool in self._idle:
-                if pool.setup == setup:
+                if pool.setup == setup and pool.overlay == overlay:
                     self._idle.remove(pool)
                     return pool
-        return Pool(setup, 1, threads=self.threads, zygote=self._zygote())
+        return Pool(setup, 1, threads=self.threads, zygote=self._zygote(overlay), overlay=overlay)
 
-    def _zygote(self) -> Zygote | None:
+    def _zygote(self, overlay: str) -> Zygote | None:
         """A process with the libraries that the metric's nodes use, to fork workers from."""
+        if not Zygote.is_possible():
+            return None
         with self._lock:
-            if self._forks is None and Zygote.is_possible():
+            if overlay not in self._forks:
                 sides = (self.mixer.a, self.mixer.b)
-                modules = {"pyarrow", *(module for side in sides for module in side.libraries())}
-                self._forks = Zygote(sorted(modules), worker_environment(self.threads))
-            return self._forks
+                modules = {module for side in sides for module in side.libraries()}
+                env = worker_environment(self.threads, overlay)
+                self._forks[overlay] = Zygote(sorted(modules), env)
+            return self._forks[overlay]
 
     def put_back(self, pool: Pool) -> None:
         """Keep a worker for the next mix of its code."""
@@ -250,11 +258,11 @@ class Laboratory:
 
     def open(self, draft: Draft) -> tuple[Session, Pool]:
         """A mixed world ready to be built, and a worker for it; give that back."""
-        pool = self._pool(draft.world.tree)
+        pool = self._pool(draft.world.tree, draft.overlay.path)
         try:
             if not draft.complete:
                 draft = self._discover(draft, pool)
-            return open_world(self.stores, draft.world, self.environment), pool
+            return open_world(self.stores, draft.world, draft.overlay.environment), pool
         except BaseException:
             pool.close()
             raise

@@ -13,6 +13,7 @@ from whence.graph.digest import Digest, canonical_json, digest_bytes, digest_tex
 from whence.graph.nodes import NodeSpec
 from whence.graph.world import World
 from whence.why.changes import SEEDS, Differences
+from whence.why.environments import Environments, Overlay
 from whence.why.sides import Side
 from whence.why.statements import merge
 
@@ -36,6 +37,8 @@ class Draft:
         Sources whose data is the candidate's.
     values : mapping
         (source, unit) -> the value that its side's build recorded.
+    overlay : Overlay
+        The packages that it runs with.
     complete : bool
         False where the nodes must be found by importing the mixed tree; see `Mixer.complete`.
     """
@@ -43,14 +46,18 @@ class Draft:
     world: World
     sources: frozenset[str]
     values: Mapping[Key, Digest]
+    overlay: Overlay
     complete: bool
 
 
 class Mixer:
     """Makes the worlds between two sides, `a` the baseline and `b` the candidate."""
 
-    def __init__(self, a: Side, b: Side, found: Differences, metric: str) -> None:
+    def __init__(
+        self, a: Side, b: Side, found: Differences, metric: str, environments: Environments
+    ) -> None:
         self.a, self.b, self.found, self.metric = a, b, found, metric
+        self.environments = environments
         self.catalog = a.session.stores.catalog
         self.vendored = a.session.config.vendored
         self._trees: dict[tuple[frozenset[str], tuple[tuple[str, str], ...]], Digest] = {}
@@ -93,17 +100,24 @@ class Mixer:
         tree, side_of_graph = self._tree(flipped & self._in_tree, texts or {})
         params = self._params(flipped)
         params.update(seeding.params)
+        overlay = self.environments.with_versions(
+            {
+                change.name: change.after if change.id in flipped else change.before
+                for change in self.found.changes
+                if change.is_installed
+            }
+        )
         world = World(
             tree=tree,
             data=data,
             params=params,
-            environment=self.b.session.environment.lock(),
+            environment=overlay.environment.lock(),
             interpreter=self.b.world.interpreter,
             seed=seeding.seed,
             graph=Digest(""),
             files=files,
         )
-        draft = Draft(world, sources, values, complete=False)
+        draft = Draft(world, sources, values, overlay, complete=False)
         if side_of_graph is not None:
             return self.complete(draft, side_of_graph.session.specs, side_of_graph.world.imports)
         if self._is_derivable:
