@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import whence
-from whence import errors, models
+from whence import errors, models, why
 from whence.engine import results
 from whence.graph import diff
+from whence.why import live, verdict
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 
@@ -44,6 +45,10 @@ GROUPS = [
 ]  # fmt: skip
 RESULTS = ["Event", "TaskResult", "Status", "TaskStatus", "Diff", "Trace"]
 INTERVALS = [name for name in models.__all__ if name not in whence.__all__]
+WHY = ["explain", "build_without", "build_commit", "Explanation"]
+#: What an explanation consists of.
+ANSWER = ["Side", "Band", "Cause", "Cell", "Refinement", "ChangeReport", "Cost"]
+LIVE = ["explain_live", "diagnose", "LiveVerdict", "LiveError"]
 SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
 #: Methods that only serve Python's protocols or the engine.
 HIDDEN = {"session"}
@@ -69,6 +74,17 @@ def page() -> str:
         "## whence.models\n\nIntervals and curves for metrics; they need `whence[models]`.\n\n"
     )
     parts += [entry(f"whence.models.{name}", getattr(models, name)) for name in INTERVALS]
+    parts.append(
+        "## whence.why\n\nWhich change moved a metric: [guide](guide/why.md). It needs "
+        "`whence[why]`. `Explanation.to_json()` is what `--json` prints.\n\n"
+    )
+    parts += [entry(f"whence.why.{name}", getattr(why, name)) for name in WHY]
+    parts += [entry(name, getattr(verdict, name)) for name in ANSWER]
+    parts.append(
+        "## whence.why.live\n\nNothing changed but the world: [guide](guide/why-live.md).\n\n"
+    )
+    parts += [entry(f"whence.why.live.{name}", getattr(live, name)) for name in LIVE]
+    parts += [entry(name, getattr(live.verdict, name)) for name in ("Hypothesis", "MetricBand")]
     parts.append(f"## `__version__`\n\nThe installed version, as a text: `{whence.__version__}`.\n")
     return "".join(parts)
 
@@ -87,10 +103,12 @@ def of_class(name: str, kind: type) -> str:
     if shown:
         out += f"```text\n{shown}\n```\n\n"
     out += markdown(inspect.cleandoc(own))
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields and "Parameters\n" not in own:
-        rows = [f"- `{f.name}`: {plain(str(f.type))}" for f in fields.values()]
-        out += "\n".join(rows) + "\n\n"
+    if "Parameters\n" not in own:
+        told = told_attributes(own)
+        fields = {name: text for name, text in fields_of(kind).items() if name not in told}
+        out = out.rstrip("\n") + ("\n" if told else "\n\n") if fields else out
+        out += "".join(f"- `{name}`: {plain(text)}\n" for name, text in fields.items())
+        out += "\n" if fields else ""
     for method, value in sorted_members(kind):
         function = value.__func__ if isinstance(value, classmethod) else value
         head = name.rpartition(".")[2]
@@ -109,12 +127,29 @@ def of_class(name: str, kind: type) -> str:
     return out
 
 
+def told_attributes(doc: str) -> set[str]:
+    """Names that a docstring's list of attributes explains."""
+    pieces = SECTION.split(inspect.cleandoc(doc))
+    bodies = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+    heads = [head.partition(" : ")[0] for head, _ in items(bodies.get("Attributes", ""))]
+    return {name.strip() for head in heads for name in head.split(",")}
+
+
+def fields_of(kind: type) -> dict[str, str]:
+    """Fields of a data class or a named tuple, with their types."""
+    if issubclass(kind, tuple):
+        hints = {name: kind.__annotations__[name] for name in getattr(kind, "_fields", ())}
+        return {name: getattr(hint, "__forward_arg__", str(hint)) for name, hint in hints.items()}
+    fields = getattr(kind, "__dataclass_fields__", {})
+    return {field.name: str(field.type) for field in fields.values()}
+
+
 def takes_arguments(kind: type) -> bool:
     return kind.__name__ in ("Estimate", "WhenceError")
 
 
 def sorted_members(kind: type) -> Iterator[tuple[str, Any]]:
-    if hasattr(kind, "__dataclass_fields__") or issubclass(kind, BaseException):
+    if fields_of(kind) or issubclass(kind, BaseException):
         return
     for name, value in vars(kind).items():
         is_method = inspect.isfunction(value) or isinstance(value, (classmethod, property))

@@ -123,7 +123,10 @@ def command(
                 write_json({"build": made.to_json()})
             else:
                 left = ", ".join(without)
-                console().print(f"{made.id}: {sides[1]} without {left}: {metric} = {made[metric]}")
+                value = f"{metric} = {made[metric]}" if made.ok else "failed"
+                console().print(f"{made.id}: {sides[1]} without {left}: {value}")
+                if not made.ok:
+                    console().print(f"`whence log {made.id}` shows why.")
             return 0 if made.ok else 1
         answer = explain(
             opened,
