@@ -100,12 +100,14 @@ class WorkerProcess:
             return self.channel.receive()
         except (EOFError, ConnectionResetError):
             code = self.process.wait()
-            how = (
-                f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            )
+            how = f" with exit code {code}"
+            if code is None:  # a fork of another process: nobody can say
+                how = ""
+            elif code < 0:
+                how = f" by signal {signal.Signals(-code).name}"
             hint = "; the system probably ran out of memory" if code == -signal.SIGKILL else ""
             raise WorkerDied(
-                f"The worker process of {what} ended {how}{hint}.",
+                f"The worker process of {what} ended{how}{hint}.",
                 "see `whence log`; run with fewer --jobs, or with --in-process to debug.",
             ) from None
 

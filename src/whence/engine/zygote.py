@@ -102,14 +102,14 @@ class Forked:
         except ProcessLookupError:
             return
 
-    def wait(self, timeout: float = 10.0) -> int:
-        """Wait until the process is gone; its exit code is not known."""
+    def wait(self, timeout: float = 10.0) -> None:
+        """Wait until the process is gone; its exit code cannot be known."""
         deadline = time.monotonic() + timeout
         while True:
             try:
                 os.kill(self.pid, 0)
             except ProcessLookupError:
-                return 0
+                return
             if time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired("worker", timeout)
             time.sleep(0.002)

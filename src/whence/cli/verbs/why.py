@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from whence.cli import options
+from whence.cli.failures import UsageFault
 
 if TYPE_CHECKING:
     from whence.engine.project import Project
@@ -110,6 +111,12 @@ def command(
         if not quiet and not as_json:
             sys.stderr.write(f"  {line}\n")
 
+    if since is not None and (html or without or form != "terminal" or before or no_refine):
+        raise UsageFault(
+            "--since compares windows of one table: it takes no builds, and no --html, --apply, "
+            "--format or --no-refine.",
+            "leave these out; --json gives everything that was found.",
+        )
     if since is not None:
         return _live(
             project, metric, as_json, since=since, until=until, table=table, time=time,
