@@ -12,6 +12,8 @@ from whence.engine.project import Project
 from whence.why.live import LiveError
 from whence.why.live.windows import explain_live, split_rows
 
+pytestmark = pytest.mark.system
+
 PYPROJECT = """
 [project]
 name = "late"
