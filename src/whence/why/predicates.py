@@ -25,6 +25,8 @@ RANGE, DERIVED = 0.004, 0.002
 MOST = 0.9
 #: Of rows under a condition that changed: below this it says too little.
 PRECISE = 0.5
+#: A condition that covers so many changed rows with less than this chance is no accident.
+CHANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class Predicate:
     precision: float  # of the rows that meet it, the part that changed
     recall: float  # of the rows that changed, the part that meets it
     oddity: float = 0.0  # how much less natural than equality on a column as it is
+
+    @property
+    def is_no_chance(self) -> bool:
+        """Whether it covers all of many changed rows, though it says much less than "all rows"."""
+        n = self.precision * float(self.rows.sum())
+        part = float(self.rows.mean())
+        return self.recall > 0.999 and part**n < CHANCE and part <= 0.75 and self.precision > 0.2
 
     @property
     def score(self) -> float:
@@ -75,7 +84,11 @@ def predicates(
     ]
     base = float(changed.mean())
     needed = max(PRECISE, base + 0.5 * (1 - base))  # else it says little beyond "most rows"
-    found = [p for p in [*singles, *pairs] if p.precision >= needed and p.rows.mean() <= MOST]
+    found = [
+        p
+        for p in [*singles, *pairs]
+        if (p.precision >= needed and p.rows.mean() <= MOST) or p.is_no_chance
+    ]
     unique: dict[str, Predicate] = {p.text: p for p in found}
     return sorted(unique.values(), key=lambda p: -p.score)[:most]
 
