@@ -65,7 +65,9 @@ def mirrored(values: pd.Series, rng: Rng, part: float) -> pd.Series:
 
 def frozen(values: pd.Series, rng: Rng, part: float) -> pd.Series:
     """An instrument that reports one value."""
-    return values.where(rng.random(len(values)) >= part, values.median())
+    is_number = pd.api.types.is_numeric_dtype(values)
+    usual = values.median() if is_number else values.mode().iloc[0]
+    return values.where(rng.random(len(values)) >= part, usual)
 
 
 def gone(values: pd.Series, rng: Rng, part: float) -> pd.Series:
