@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from whence.why.predicates import predicates
-from whence.why.refine import refine_source
+from whence.why.refine import ddmin, refine_source
 from whence.why.verdict import Refinement
 
 N = 3000
@@ -194,3 +194,111 @@ def test_conditions_are_the_smallest() -> None:
     assert one[0].text in ("month = 2 and origin = 'b'", "origin = 'b' and month = 2")
     assert predicates(table, np.array([0, 0, 1, 1, 0, 0], bool))[0].text == "month = 2"
     assert predicates(table, np.array([0, 0, 1, 1, 1, 1], bool))[0].text == "month >= 2"
+
+
+def told(
+    metric: Callable[[pd.DataFrame], float], *edits: Edit, by: str = "id"
+) -> tuple[Refinement, int]:
+    """Refinement under a metric that is a plain rule, of rows sorted by a column."""
+    new = customers().copy()
+    for edit in edits:
+        edit(new)
+    new = new.sort_values(by)
+    old_table = pa.Table.from_pandas(customers(), preserve_index=False)
+    new_table = pa.Table.from_pandas(new, preserve_index=False)
+    asked = 0
+
+    def evaluate(tables: Sequence[pa.Table]) -> list[float | None]:
+        nonlocal asked
+        asked += len(tables)
+        return [metric(table.to_pandas()) for table in tables]
+
+    found = refine_source(
+        "source:customers",
+        old_table,
+        new_table,
+        evaluate,
+        target=metric(new),
+        reverted=metric(customers()),
+    )
+    return found, asked
+
+
+def differs(frame: pd.DataFrame, column: str) -> bool:
+    return bool(
+        (frame.sort_values("id")[column].to_numpy() != customers()[column].to_numpy()).any()
+    )
+
+
+BOTH = tuple(
+    set_where(column, everywhere, lambda c: c + 1) for column in ("tenure", "calls", "fee")
+)
+
+
+def test_columns_that_do_harm_only_together_are_both_named() -> None:
+    found, asked = told(
+        lambda f: 0.6 if differs(f, "tenure") and differs(f, "calls") else 0.8, *BOTH
+    )
+    assert set(found.columns) == {"tenure", "calls"}
+    assert found.verified
+    assert asked <= 12
+
+
+def test_columns_of_which_either_suffices_are_both_named() -> None:
+    found, _ = told(lambda f: 0.6 if differs(f, "tenure") or differs(f, "calls") else 0.8, *BOTH)
+    assert set(found.columns) == {"tenure", "calls"}
+    assert found.verified
+
+
+def test_the_order_of_rows_can_be_guilty() -> None:
+    found, _ = told(lambda f: float(f["id"].is_monotonic_increasing), benign_note, by="fee")
+    assert found.columns == ("(row order)",)
+    assert found.rows_guilty == found.rows_changed == N
+
+
+def test_few_rows_are_named_one_by_one() -> None:
+    def edit(frame: pd.DataFrame) -> None:
+        frame.loc[frame["id"] % 100 == 7, "fee"] += 0.01  # harmless, 30 rows
+        frame.loc[frame["id"].isin([407, 1507]), "fee"] = 9e6
+
+    found, asked = told(lambda f: float(f["fee"].max() < 1e6), edit)
+    assert found.columns == ("fee",)
+    assert found.partition == "id in (407, 1507)"
+    assert found.rows_changed == 30
+    assert found.rows_guilty == 2
+    assert [row["fee"]["after"] for row in found.sample] == [9e6, 9e6]
+    assert asked <= 20
+
+
+def test_a_smallest_set_of_rows() -> None:
+    asked: list[int] = []
+
+    def ask(sets: Sequence[Sequence[int]]) -> list[bool]:
+        asked.append(len(sets))
+        return [{3, 11} <= set(rows) for rows in sets]
+
+    assert ddmin(list(range(16)), ask, lambda n: True) == [3, 11]
+    assert ddmin(list(range(16)), ask, lambda n: n <= 2) == list(range(16))  # no more is allowed
+    assert ddmin([5], ask, lambda n: True) == [5]
+
+
+def test_harmless_kinds_of_change_do_not_hide_where_the_fault_is() -> None:
+    def edit(frame: pd.DataFrame) -> None:
+        march = frame["month"] == 3
+        frame["fee"] = frame["fee"].where(march, frame["fee"].round(4))  # nearly all rows differ
+        frame.loc[march, "fee"] *= 100
+
+    found, asked = told(lambda f: float(f["fee"].mean()), edit)
+    assert found.partition == "month = 3"
+    assert found.rows_guilty < found.rows_changed
+    assert found.verified
+    assert asked <= 8
+
+
+def test_nulls_that_were_filled_in_a_region_are_few_of_its_rows() -> None:
+    found, _ = told(
+        lambda f: float((f["note"] == "none").mean()),
+        set_where("note", lambda f: (f["region"] == "N") & f["note"].isna(), "none"),
+    )
+    assert found.columns == ("note",)
+    assert found.partition == "region = 'N'"

@@ -45,7 +45,7 @@ class Predicate:
         """Whether it covers all of many changed rows, though it says much less than "all rows"."""
         n = self.precision * float(self.rows.sum())
         part = float(self.rows.mean())
-        return self.recall > 0.999 and part**n < CHANCE and part <= 0.75 and self.precision > 0.2
+        return self.recall > 0.999 and part**n < CHANCE and part <= 0.75 and self.precision > 0.02
 
     @property
     def score(self) -> float:
@@ -135,7 +135,7 @@ def _on_column(name: str, values: pd.Series[Any], changed: Mask) -> Iterator[Pre
         for chosen in (list(rates.index), list(rates[rates >= PRECISE].index)):
             if 0 < len(chosen) <= LISTED:
                 mask = np.asarray(values.isin(chosen), dtype=bool)
-                yield _predicate(_listed(name, sorted(chosen)), mask, len(chosen), changed)
+                yield _predicate(listed(name, sorted(chosen)), mask, len(chosen), changed)
         best = rates.sort_values(ascending=False).head(3)
         for value in best.index:
             mask = np.asarray(values == value, dtype=bool)
@@ -187,7 +187,8 @@ def _both(one: Predicate, other: Predicate, changed: Mask) -> Predicate | None:
     return _predicate(text, rows, one.terms + other.terms, changed, one.oddity + other.oddity)
 
 
-def _listed(name: str, values: Sequence[Any]) -> str:
+def listed(name: str, values: Sequence[Any]) -> str:
+    """A condition that a column has one of these values."""
     if len(values) == 1:
         return f"{name} = {_spelled(values[0])}"
     return f"{name} in ({', '.join(map(_spelled, values))})"

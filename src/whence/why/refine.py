@@ -23,7 +23,7 @@ from whence.store.flips import (
     type_changes,
 )
 from whence.why.narrow import Narrowing
-from whence.why.predicates import Predicate, predicates
+from whence.why.predicates import Predicate, listed, predicates
 from whence.why.verdict import Refinement
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ REMAINS = 0.15
 #: With no condition, single rows are looked for among at most so many.
 FEW_ROWS = 64
 #: Runs that rows may cost.
-ROW_RUNS = 60
+ROW_RUNS = 30
+#: A condition of several terms, or values, is an accident on fewer rows than this for each.
+ROWS_PER_TERM = 5
 
 Evaluate = Callable[[Sequence["pa.Table"]], list["float | None"]]
 
@@ -88,7 +90,7 @@ def refine_source(
         return evaluate([revert(aligned, dict.fromkeys(sorted(s))) for s in sets])
 
     search = Narrowing(list(changed), ask, target, reverted, noise)
-    columns, verified = search.guilty()
+    columns, verified = _guilty_columns(search)
     retyped = type_changes(aligned)
     types = [
         f"the type of {name} changed, {text}" for name, text in retyped.items() if name in columns
@@ -103,6 +105,21 @@ def refine_source(
     if not columns:
         return replace(found, note=f"{found.note}; no column by itself or with others explains it")
     return _Rows(aligned, changed, evaluate, search, budget).within(found, columns)
+
+
+def _guilty_columns(search: Narrowing[str]) -> tuple[list[str], bool]:
+    """Guilty columns; of those that only do harm together, or where either suffices, all."""
+    found, verified = search.guilty()
+    rest = [name for name in search.parts if name not in found]
+    if verified and rest and search.brings_back(rest):
+        # Harm that needs both: either one taken back ends it.
+        other = search.known[frozenset(rest)]
+        assert other is not None
+        more, _ = Narrowing(rest, search.ask, search.target, other, search.noise).guilty()
+        both = [name for name in search.parts if name in found or name in more]
+        if search.brings_back(both):
+            return both, True
+    return found, verified
 
 
 def _rows_of(changed: Mapping[str, Mask], columns: Collection[str]) -> int:
@@ -126,7 +143,7 @@ class _Rows:
         if ADDED in columns or REMOVED in columns:
             return self._with_whole_rows(found, columns)
         if any(column in WHOLE for column in columns):
-            return found
+            return replace(found, rows_guilty=found.rows_changed)
         every = {column: self.changed[column] for column in columns}
         cells = self._guilty_kinds(every)
         rows = _any(cells)
@@ -135,6 +152,8 @@ class _Rows:
             return found  # all of it: the column says everything
         table = self.aligned.after.take(_positions(self.aligned.right))
         candidates = predicates(table, rows, without=columns, most=3 * TRIED)
+        n = int(rows.sum())
+        candidates = [p for p in candidates if p.terms == 1 or n >= ROWS_PER_TERM * p.terms]
         exact = [p for p in candidates if p.recall > ALL]
         chosen = self._covering(exact[:1], every, rows)
         if chosen is None:  # perhaps not all changed rows are guilty
@@ -143,7 +162,7 @@ class _Rows:
         if chosen is not None:
             told = self._told(found, rows & chosen.rows, columns)
             return replace(told, partition=chosen.text, verified=True)
-        if rows.sum() <= FEW_ROWS:
+        if n <= FEW_ROWS:
             return self._few(found, cells, columns)
         return replace(found, note=f"{found.note}; no simple condition covers the changed rows")
 
@@ -235,7 +254,18 @@ class _Rows:
         guilty = np.zeros(len(rows), bool)
         guilty[kept] = True
         note = f"{found.note}; no simple condition, {len(kept)} of {int(rows.sum())} rows suffice"
-        return replace(self._told(found, guilty, columns), note=note)
+        told = self._told(found, guilty, columns)
+        return replace(
+            told, note=note, partition=self._named(guilty) if len(kept) <= SAMPLE else ""
+        )
+
+    def _named(self, rows: Mask) -> str:
+        """The rows by the column that they were matched by: "id in (3, 7)"."""
+        name = self.aligned.how.removeprefix("by ")
+        if name not in self.aligned.after.column_names:
+            return ""
+        chosen = self.aligned.after.column(name).take(_positions(self.aligned.right[rows]))
+        return listed(name, chosen.to_pylist())
 
     def _with_whole_rows(self, found: Refinement, columns: Sequence[str]) -> Refinement:
         """Where rows came or went: what they have in common."""
