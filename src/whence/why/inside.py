@@ -25,6 +25,9 @@ from whence.why.verdict import Refinement
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: A partition that alone moves less of a source's effect is innocent.
+LITTLE = 0.05
+
 
 def refine_causes(
     laboratory: Laboratory, finding: Finding, progress: Callable[[str], None] | None = None
@@ -176,7 +179,9 @@ class _Inside:
             work = [self._work(self._as_values(self.change.key, parts)) for parts in many]
             return [outcome.value for outcome in self.lab.run_all(work)]
 
-        return Narrowing(shared, ask, target, reverted).guilty()[0] or list(changed)
+        # A fault that comes with the data is often in several partitions, each a little of it.
+        found = Narrowing(shared, ask, target, reverted, takes_part=LITTLE, needless=LITTLE)
+        return found.guilty()[0] or list(changed)
 
     def _of_parts(
         self,

@@ -36,6 +36,9 @@ class Narrowing(Generic[T]):
         The metric with nothing, and with everything taken back.
     noise : float
         A difference below this is none.
+    takes_part, needless : float
+        A part that alone moves less of the effect is innocent; one without which less is lost is
+        not needed.
     """
 
     parts: Sequence[T]
@@ -43,6 +46,8 @@ class Narrowing(Generic[T]):
     target: float
     reverted: float
     noise: float = 0.0
+    takes_part: float = TAKES_PART
+    needless: float = NEEDLESS
     known: dict[frozenset[T], float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,7 +91,7 @@ class Narrowing(Generic[T]):
         return found
 
     def _is_little(self, value: float, base: float | None) -> bool:
-        limit = max(TAKES_PART * abs(self.effect), self.noise)
+        limit = max(self.takes_part * abs(self.effect), self.noise)
         return base is not None and abs(value - base) < limit
 
     def _without_needless(self, found: list[T]) -> list[T]:
@@ -98,7 +103,7 @@ class Narrowing(Generic[T]):
             if (
                 less is not None
                 and all_ is not None
-                and (abs(all_ - less) <= max(NEEDLESS * abs(self.effect), self.noise))
+                and (abs(all_ - less) <= max(self.needless * abs(self.effect), self.noise))
             ):
                 found = rest
         return found
