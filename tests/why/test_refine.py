@@ -302,3 +302,14 @@ def test_nulls_that_were_filled_in_a_region_are_few_of_its_rows() -> None:
     )
     assert found.columns == ("note",)
     assert found.partition == "region = 'N'"
+
+
+def test_a_type_is_not_blamed_on_the_rows_whose_values_changed_with_it() -> None:
+    def edit(frame: pd.DataFrame) -> None:
+        frame["calls"] = frame["calls"].astype("int64")
+        frame.loc[frame["month"] == 3, "calls"] += 1
+
+    found, _ = told(lambda f: float(f["calls"].dtype == "float64"), edit)
+    assert found.columns == ("calls",)
+    assert found.partition == ""
+    assert "double → int64" in found.note

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-#: A column with more kinds than this has one.
-MOST_KINDS = 8
+#: With more sizes, or more pairs of values, than this they are no kinds: each kind costs runs.
+MOST_KINDS = 4
 #: Small and large differences are two kinds where their medians are this many decades apart.
 DECADES = 1.5
 #: A kind has at least this part of the changed cells.
@@ -48,7 +48,7 @@ def kinds_of_change(aligned: Alignment, column: str, changed: Mask) -> list[Mask
     labels = _labels(old, new)
     kinds = sorted(set(labels))
     counts = {kind: int((labels == kind).sum()) for kind in kinds}
-    if len(kinds) > MOST_KINDS or min(counts.values(), default=0) < SEEN * len(rows):
+    if min(counts.values(), default=0) < SEEN * len(rows):
         return [changed]
     out = []
     for kind in kinds:
@@ -87,7 +87,7 @@ def _by_size(difference: Any) -> Any:
     import numpy as np
 
     values, number = np.unique(difference, return_inverse=True)
-    if len(values) <= MOST_KINDS // 2:
+    if len(values) <= MOST_KINDS:
         return number
     with np.errstate(divide="ignore", invalid="ignore"):
         sizes = np.log10(np.abs(difference))
@@ -118,7 +118,7 @@ def _by_value(old: pd.Series[str], new: pd.Series[str]) -> Any:
     import pandas as pd
 
     number, pairs = pd.factorize(old + "\0" + new)
-    if len(pairs) <= MOST_KINDS - 2:
+    if len(pairs) <= MOST_KINDS:
         return number
     spelled = old.str.strip().str.lower() == new.str.strip().str.lower()
     return np.asarray(~spelled, dtype=int)

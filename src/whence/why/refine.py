@@ -212,7 +212,8 @@ class _Rows:
         """The first of these conditions on all guilty rows that brings the metric back."""
         for predicate in found:
             cells = {column: mask & predicate.rows for column, mask in every.items()}
-            if all((cells[column] == mask).all() for column, mask in every.items()):
+            is_known = all((cells[column] == mask).all() for column, mask in every.items())
+            if is_known and not type_changes(self.aligned).keys() & every.keys():
                 return predicate  # nothing else was taken back when the columns were judged
             if self.search.is_enough(self._ask([cells])[0]):
                 return predicate
